@@ -1,0 +1,261 @@
+//! `Oncecode`, its builder, and what its operations share.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{Mode, Options, Policy, SecretOption, Settings, from_env};
+use crate::deliver::{self, Sender};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Events, Listener};
+use crate::key::Keyspace;
+use crate::ops::Codes;
+use crate::random::{Random, SystemRandom};
+use crate::secret::{Keyring, Secret};
+use crate::store::{self, BoxFuture, Deadline, Gate, Limit, Store, StoreOptions};
+use crate::time::{Clock, SystemClock};
+
+/// A client: one store, one sender, one set of rules. Cheap to clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Oncecode {
+    core: Arc<Core>,
+}
+
+/// What the operations work with.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) sender: Box<dyn Sender>,
+    pub(crate) ring: Keyring,
+    pub(crate) keys: Keyspace,
+    pub(crate) settings: Settings,
+    pub(crate) events: Events,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    closed: AtomicBool,
+}
+
+/// Collects what a client is made of. See [`Oncecode::builder`].
+#[derive(Default)]
+#[must_use = "a builder does nothing until it is opened"]
+pub struct Builder {
+    url: String,
+    options: Options,
+    store: Option<Box<dyn Store>>,
+    sender: Option<Box<dyn Sender>>,
+    events: Option<Listener>,
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Arc<dyn Random>>,
+}
+
+impl Oncecode {
+    /// Begins a client on the store that `url` names: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use oncecode::{IssueRequest, Mode, Oncecode, VerifyRequest};
+    ///
+    /// let once = Oncecode::builder("memory:").mode(Mode::Development).open().await?;
+    /// let sent = once.codes().issue(IssueRequest::new("+1 415 867 5309", "login")).await?;
+    /// let code = sent.code.expect("development mode returns the code");
+    /// let verified = once.codes().verify(VerifyRequest::new("+14158675309", "login", code.expose())).await?;
+    /// assert_eq!(verified.identifier.as_str(), "+14158675309");
+    /// # Ok::<(), oncecode::Error>(()) }).unwrap();
+    /// ```
+    pub fn builder(url: impl Into<String>) -> Builder {
+        Builder { url: url.into(), ..Builder::default() }
+    }
+
+    /// A builder as the environment says: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the
+    /// names that apps already have (`REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`,
+    /// `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+    ///
+    /// # Errors
+    /// `CONFIG` when no store is named in production.
+    pub fn from_env() -> Result<Builder> {
+        let (url, options) = from_env(|name| std::env::var(name).ok())?;
+        Ok(Self::builder(url).options(options))
+    }
+
+    /// One-time codes: issue, verify, resend, cancel, peek.
+    pub fn codes(&self) -> Codes {
+        Codes { core: Arc::clone(&self.core) }
+    }
+
+    /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
+    pub fn purge(&self, limit: u32) -> BoxFuture<'static, Result<u64>> {
+        let core = Arc::clone(&self.core);
+        Box::pin(async move { core.open()?.store.purge(limit).await })
+    }
+
+    /// Releases connections. Every later call fails with `CLOSED`; closing twice is fine.
+    pub fn close(&self) -> BoxFuture<'static, ()> {
+        let core = Arc::clone(&self.core);
+        Box::pin(async move {
+            if !core.closed.swap(true, Ordering::SeqCst) {
+                core.store.close().await;
+            }
+        })
+    }
+}
+
+impl Builder {
+    /// Replaces all options.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The secret that keys all digests, at least 32 bytes in production.
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.options.secret = SecretOption(vec![secret.into()]);
+        self
+    }
+
+    /// Production (the default) or development.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.options.mode = mode;
+        self
+    }
+
+    /// A store of your own instead of a URL.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// A sender of your own, such as a [`Callback`](crate::Callback).
+    pub fn sender(mut self, sender: impl Sender) -> Self {
+        self.sender = Some(Box::new(sender));
+        self
+    }
+
+    /// Called for every event, on the operation's path: hand over quickly.
+    pub fn events(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.events = Some(Arc::new(listener));
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Another source of randomness, for tests.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Some(Arc::new(random));
+        self
+    }
+
+    /// Checks the options, connects, and creates or updates tables where the store has them.
+    ///
+    /// # Errors
+    /// `CONFIG` for options that cannot work; `STORE_UNAVAILABLE` when the store does not answer.
+    pub fn open(self) -> BoxFuture<'static, Result<Oncecode>> {
+        Box::pin(self.connect())
+    }
+
+    async fn connect(self) -> Result<Oncecode> {
+        let settings = self.options.check()?;
+        warn(&settings);
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let sender = match self.sender {
+            Some(sender) => sender,
+            None => deliver::open(self.options.sender.as_deref(), settings.mode)?,
+        };
+        let ring = Keyring::new(&settings.secrets, settings.index_secret.as_ref())?;
+        let keys = Keyspace::new(&settings.key_prefix, settings.readable_keys)?;
+        let store = match self.store {
+            Some(store) => Box::new(Deadline::new(store, settings.deadline)),
+            None => store::open(&self.url, store_options(&settings, &clock)).await?,
+        };
+        let core = Core {
+            store,
+            sender,
+            ring,
+            keys,
+            settings,
+            events: Events(self.events),
+            clock,
+            random: self.random.unwrap_or_else(|| Arc::new(SystemRandom)),
+            closed: AtomicBool::new(false),
+        };
+        Ok(Oncecode { core: Arc::new(core) })
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// This client, unless it was closed.
+    pub(crate) fn open(&self) -> Result<&Self> {
+        match self.closed.load(Ordering::Relaxed) {
+            true => Err(Error::new(ErrorKind::Closed, "the client was closed")),
+            false => Ok(self),
+        }
+    }
+
+    /// The rules for a purpose.
+    pub(crate) fn policy(&self, purpose: &str) -> &Policy {
+        self.settings.purposes.get(purpose).unwrap_or(&self.settings.policy)
+    }
+
+    /// The per-IP limit of an operation, where an address is given and the limit is on.
+    pub(crate) fn gate(&self, operation: &str, purpose: &str, ip: Option<&str>, limit: Limit) -> Result<Option<Gate>> {
+        let Some(ip) = ip else { return Ok(None) };
+        let network = network(ip)?;
+        let key = || self.keys.key(&self.ring, "ip", &[operation, purpose, &network]);
+        Ok((limit.max > 0).then(|| Gate { key: key(), limit }))
+    }
+}
+
+fn store_options(settings: &Settings, clock: &Arc<dyn Clock>) -> StoreOptions {
+    StoreOptions {
+        deadline: settings.deadline,
+        table_prefix: settings.table_prefix.clone(),
+        schema: settings.schema.clone(),
+        max_connections: settings.max_connections,
+        clock: Arc::clone(clock),
+    }
+}
+
+fn warn(settings: &Settings) {
+    let own = settings.purposes.iter().map(|(name, policy)| (name.as_str(), policy));
+    for (purpose, policy) in [("", &settings.policy)].into_iter().chain(own) {
+        for weakness in policy.weaknesses() {
+            tracing::warn!(target: "oncecode", purpose, "weak policy: {weakness}");
+        }
+    }
+}
+
+/// What a limit counts for an address: IPv4 whole (IPv4-mapped folded), IPv6 by its /64, which one subscriber has whole.
+fn network(ip: &str) -> Result<String> {
+    let bare = ip.trim().split('%').next().unwrap_or_default();
+    let parsed: IpAddr = bare.parse().map_err(|_| Error::argument("ip must be an IPv4 or IPv6 address"))?;
+    Ok(match parsed.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn addresses_of_one_subscriber_count_together() {
+        assert_eq!(network("::ffff:192.0.2.7").expect("mapped"), network("192.0.2.7").expect("plain"));
+        assert_eq!(network("2001:db8:1:2::1").expect("v6"), network("2001:db8:1:2:ffff::9").expect("v6"));
+        assert_ne!(network("2001:db8:1:2::1").expect("v6"), network("2001:db8:1:3::1").expect("v6"));
+        assert!(network("fe80::1%eth0").is_ok());
+        for bad in ["", "1.2.3", "localhost", "1.2.3.4, 5.6.7.8", "\0"] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Options and environment, read once into valid types.
+
+mod env;
+mod options;
+mod policy;
+
+pub(crate) use env::from_env;
+pub(crate) use options::Settings;
+pub use options::{Mode, Options, SecretOption};
+pub use policy::{LimitOption, Policy, PolicyOptions, Resend};

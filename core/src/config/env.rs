@@ -1,0 +1,81 @@
+//! The environment, under our names and those that apps already have.
+
+use super::options::{Mode, Options, SecretOption};
+use super::policy::LimitOption;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// The store URL and options that the environment names. `var` looks a variable up; empty counts as unset.
+///
+/// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else `DATABASE_URL`, else
+/// (in development) `memory:`. Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Sender: `ONCECODE_SENDER`, else
+/// `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
+pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
+    let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
+    let flag = |name: &str| first(&[name]).map(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on"));
+
+    let mut options = Options::default();
+    if let Some("development" | "test") = first(&["ONCECODE_MODE", "NODE_ENV"]).as_deref() {
+        options.mode = Mode::Development;
+    }
+    options.secret = SecretOption(first(&["ONCECODE_SECRET", "SESSION_SECRET"]).map(Secret::from).into_iter().collect());
+    options.sender = match flag("ENABLE_REAL_OTP") {
+        Some(false) if options.mode == Mode::Development => Some("console:".into()),
+        _ => first(&["ONCECODE_SENDER"]).or_else(|| first(&["SMS_PROVIDER"]).map(provider)),
+    };
+    if flag("ENABLE_RATE_LIMIT") == Some(false) {
+        let off = Some(LimitOption::Off);
+        let policy = &mut options.policy;
+        (policy.issue_limit, policy.verify_limit, policy.ip_issue_limit, policy.ip_verify_limit) = (off, off, off, off);
+    }
+
+    let stores: &[&str] = match flag("USE_DATABASE") {
+        Some(true) => &["ONCECODE_STORE", "DATABASE_URL"],
+        _ => &["ONCECODE_STORE", "REDIS_URL", "DATABASE_URL"],
+    };
+    match first(stores) {
+        Some(url) => Ok((url, options)),
+        None if options.mode == Mode::Development => Ok(("memory:".into(), options)),
+        None => Err(Error::config(format!("no store named; set one of {}", stores.join(", ")))),
+    }
+}
+
+/// `SMS_PROVIDER=mock` is the console; others are schemes without their colon.
+fn provider(name: String) -> String {
+    match name.trim() {
+        "mock" | "console" => "console:".into(),
+        other => format!("{other}:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<(String, Options)> {
+        from_env(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn our_names_come_first_then_those_that_apps_have() {
+        let vars = [("REDIS_URL", "redis://r"), ("DATABASE_URL", "postgres://d"), ("NODE_ENV", "development")];
+        assert_eq!(read(&vars).expect("env").0, "redis://r");
+        assert_eq!(read(&[&vars[..], &[("USE_DATABASE", "true")]].concat()).expect("env").0, "postgres://d");
+        assert_eq!(read(&[&vars[..], &[("ONCECODE_STORE", "sqlite:x")]].concat()).expect("env").0, "sqlite:x");
+        assert_eq!(read(&vars[2..]).expect("env").0, "memory:");
+    }
+
+    #[test]
+    fn production_is_the_default_and_wants_a_store() {
+        assert!(read(&[]).is_err());
+        assert_eq!(read(&[("REDIS_URL", "redis://r"), ("NODE_ENV", "staging")]).expect("env").1.mode, Mode::Production);
+    }
+
+    #[test]
+    fn the_seeds_flags_are_understood() {
+        let (_, options) = read(&[("NODE_ENV", "development"), ("SMS_PROVIDER", "mock"), ("ENABLE_RATE_LIMIT", "false")]).expect("env");
+        assert_eq!(options.sender.as_deref(), Some("console:"));
+        assert_eq!(options.policy.issue_limit, Some(LimitOption::Off));
+        assert_eq!(options.policy.failure_budget, None, "the failure budget is not a rate limit");
+    }
+}

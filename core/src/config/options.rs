@@ -1,0 +1,242 @@
+//! The options of `Oncecode::open`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use phonenumber::country;
+use serde::{Deserialize, Deserializer};
+
+use super::policy::{Policy, PolicyOptions, duration};
+use crate::error::{Error, Result};
+use crate::identifier;
+use crate::secret::Secret;
+
+/// Whom the process serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Mode {
+    /// Real users: a long secret and a real sender are required, codes are never returned. The default.
+    #[default]
+    Production,
+    /// Developers: `console:` is the default sender and `issue` returns the code.
+    Development,
+}
+
+/// One secret, or several during a rotation, newest first.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretOption(pub Vec<Secret>);
+
+/// The options of `Oncecode::open`, all optional. Names in JSON are camelCase; snake_case is understood as well.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Keys all digests. At least 32 bytes in production, from a CSPRNG (`openssl rand -base64 32`). A list, newest
+    /// first, rotates.
+    pub secret: SecretOption,
+    /// Names entities in keys; must stay the same across rotations. Default: the last of `secret`.
+    #[serde(alias = "index_secret", deserialize_with = "one_secret")]
+    pub index_secret: Option<Secret>,
+    /// `"production"` (default) or `"development"`.
+    pub mode: Mode,
+    /// Rules for codes; what is absent keeps its default.
+    pub policy: PolicyOptions,
+    /// Rules that differ for some purposes, by purpose.
+    pub purposes: BTreeMap<String, PolicyOptions>,
+    /// Where messages go: `console:` or `none:` (both development only), or set by the builder's callback.
+    pub sender: Option<String>,
+    /// The app's name in messages.
+    #[serde(alias = "app_name")]
+    pub app_name: Option<String>,
+    /// ISO 3166-1 alpha-2 region of phone numbers written without a country code.
+    #[serde(alias = "default_region")]
+    pub default_region: Option<String>,
+    /// Separates apps that share a store. Default `oncecode`.
+    #[serde(alias = "key_prefix")]
+    pub key_prefix: Option<String>,
+    /// Keep addresses legible in keys, for debugging. Default false. Not in production.
+    #[serde(alias = "readable_keys")]
+    pub readable_keys: bool,
+    /// The bound of every store call, connecting included, in milliseconds. Default 250.
+    #[serde(alias = "deadline_ms")]
+    pub deadline_ms: Option<f64>,
+    /// The bound of sending a message, in milliseconds. Default 10 000.
+    #[serde(alias = "send_deadline_ms")]
+    pub send_deadline_ms: Option<f64>,
+    /// SQL stores: what table names begin with. Default `oncecode_`.
+    #[serde(alias = "table_prefix")]
+    pub table_prefix: Option<String>,
+    /// PostgreSQL: the schema of the tables. Default: the connection's own.
+    pub schema: Option<String>,
+    /// SQL stores: connections at most. Default 10.
+    #[serde(alias = "max_connections")]
+    pub max_connections: Option<u32>,
+}
+
+/// The options, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) index_secret: Option<Secret>,
+    pub(crate) mode: Mode,
+    pub(crate) policy: Policy,
+    pub(crate) purposes: BTreeMap<String, Policy>,
+    pub(crate) app_name: Option<String>,
+    pub(crate) region: Option<country::Id>,
+    pub(crate) key_prefix: String,
+    pub(crate) readable_keys: bool,
+    pub(crate) deadline: Duration,
+    pub(crate) send_deadline: Duration,
+    pub(crate) table_prefix: String,
+    pub(crate) schema: Option<String>,
+    pub(crate) max_connections: u32,
+}
+
+/// Known to everybody, so that a checkout runs at once; production refuses to start without a real one.
+const DEVELOPMENT_SECRET: &str = "oncecode development secret, not for production";
+
+impl Options {
+    /// Reads options from JSON, as the bindings pass them.
+    ///
+    /// # Errors
+    /// `CONFIG`, naming the field.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|e| Error::config(format!("options: {}", without_position(&e))))
+    }
+
+    pub(crate) fn check(&self) -> Result<Settings> {
+        let policy = self.policy.apply(&Policy::default())?;
+        let mut purposes = BTreeMap::new();
+        for (purpose, own) in &self.purposes {
+            purposes.insert(purpose.clone(), own.apply(&policy)?);
+        }
+        if self.readable_keys && self.mode == Mode::Production {
+            return Err(Error::config("readableKeys is for debugging and not possible in production mode"));
+        }
+        let millis = |name, given: Option<f64>, default| {
+            let ms = given.unwrap_or(default);
+            let checked = duration(name, ms / 1000.0, 600.0).ok().filter(|d| !d.is_zero());
+            checked.ok_or_else(|| Error::config(format!("{name} must be from 1 to 600000 milliseconds")))
+        };
+        let max_connections = self.max_connections.unwrap_or(10);
+        if !(1..=1000).contains(&max_connections) {
+            return Err(Error::config("maxConnections must be 1 to 1000"));
+        }
+        Ok(Settings {
+            secrets: self.secrets()?,
+            index_secret: self.index_secret.clone(),
+            mode: self.mode,
+            policy,
+            purposes,
+            app_name: self.app_name.clone(),
+            region: self.default_region.as_deref().map(identifier::region).transpose()?,
+            key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),
+            readable_keys: self.readable_keys,
+            deadline: millis("deadlineMs", self.deadline_ms, 250.0)?,
+            send_deadline: millis("sendDeadlineMs", self.send_deadline_ms, 10_000.0)?,
+            table_prefix: sql_name("tablePrefix", self.table_prefix.as_deref().unwrap_or("oncecode_"))?,
+            schema: self.schema.as_deref().map(|s| sql_name("schema", s)).transpose()?,
+            max_connections,
+        })
+    }
+
+    fn secrets(&self) -> Result<Vec<Secret>> {
+        let secrets = self.secret.0.clone();
+        if secrets.iter().chain(&self.index_secret).any(|s| s.expose().is_empty()) {
+            return Err(Error::config("secret must not be empty; make one with: openssl rand -base64 32"));
+        }
+        if self.mode == Mode::Production {
+            if secrets.is_empty() {
+                return Err(Error::config("secret is required in production; make one with: openssl rand -base64 32"));
+            }
+            if secrets.iter().chain(&self.index_secret).any(|s| s.expose().len() < 32) {
+                return Err(Error::config(
+                    "secret must be at least 32 bytes in production; make one with: openssl rand -base64 32",
+                ));
+            }
+        }
+        Ok(if secrets.is_empty() { vec![Secret::from(DEVELOPMENT_SECRET)] } else { secrets })
+    }
+}
+
+/// Names that are safe unquoted and fold the same everywhere; they are quoted as well.
+fn sql_name(option: &str, name: &str) -> Result<String> {
+    let safe = name.bytes().enumerate().all(|(i, b)| b.is_ascii_lowercase() || b == b'_' || (i > 0 && b.is_ascii_digit()));
+    if name.is_empty() || name.len() > 30 || !safe {
+        return Err(Error::config(format!("{option} must be 1 to 30 lower-case letters, digits or '_', not beginning with a digit")));
+    }
+    Ok(name.to_owned())
+}
+
+/// The line and column in a document that the user never saw would confuse.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}
+
+impl<'de> Deserialize<'de> for SecretOption {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            One(String),
+            Many(Vec<String>),
+            None,
+        }
+        // The stock message would repeat what it could not read.
+        match Form::deserialize(deserializer) {
+            Ok(Form::One(secret)) => Ok(Self(vec![Secret::from(secret)])),
+            Ok(Form::Many(secrets)) if !secrets.is_empty() => Ok(Self(secrets.into_iter().map(Secret::from).collect())),
+            Ok(Form::None) => Ok(Self::default()),
+            _ => Err(serde::de::Error::custom("secret must be a string or a list of strings, newest first")),
+        }
+    }
+}
+
+fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer);
+    text.map(|t| t.map(Secret::from)).map_err(|_| serde::de::Error::custom("indexSecret must be a string"))
+}
+
+impl fmt::Debug for SecretOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} secrets", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn refusal(json: &str) -> String {
+        let error = Options::from_json(json).and_then(|o| o.check()).expect_err(json);
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn production_wants_a_long_secret() {
+        assert!(refusal("{}").contains("required"));
+        assert!(refusal(r#"{"secret":"short"}"#).contains("32 bytes"));
+        assert!(refusal(r#"{"secret":"","mode":"development"}"#).contains("empty"));
+        assert!(Options::from_json(r#"{"mode":"development"}"#).and_then(|o| o.check()).is_ok());
+    }
+
+    #[test]
+    fn a_message_never_repeats_a_secret() {
+        for json in [r#"{"secret":123456789}"#, r#"{"secret":{"a":"hunter2"}}"#, r#"{"indexSecret":77777777}"#, r#"{"secret":[]}"#] {
+            let said = refusal(json);
+            assert!(said.contains("ecret must be") && !said.contains("hunter2") && !said.contains("7777") && !said.contains("4567"), "{said}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_leave_their_quotes_are_refused() {
+        for json in [r#"{"secret":"12345678901234567890123456789012","schema":"a\"b"}"#, r#"{"mode":"development","tablePrefix":"Drop "}"#] {
+            assert!(refusal(json).contains("must be"), "{json}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! One-time codes done right, once.
+//!
+//! [`Oncecode`] issues codes to phone numbers and email addresses and verifies each exactly once, with attempt limits,
+//! cooldowns, rate limits and failure budgets that hold under any number of concurrent callers, on the store you have.
+//! The same core serves Node.js and Python: a code issued by one can be verified by another.
+
+mod client;
+mod config;
+mod deliver;
+mod error;
+mod event;
+mod identifier;
+mod key;
+mod ops;
+mod random;
+mod secret;
+pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+mod text;
+mod time;
+
+pub use client::{Builder, Oncecode};
+pub use config::{LimitOption, Mode, Options, Policy, PolicyOptions, Resend, SecretOption};
+pub use deliver::{Callback, Message, Sender};
+pub use error::{Class, Error, ErrorKind, Result};
+pub use event::{Event, EventKind, Listener};
+pub use identifier::Identifier;
+pub use key::Key;
+pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+pub use random::{Alphabet, Random, SystemRandom};
+pub use secret::{Digest, Secret};
+pub use store::{BoxFuture, Store};
+pub use time::{Clock, SystemClock};

@@ -1,0 +1,119 @@
+//! The hot operations over the four primitives: read, decide, write if nobody else did. The executable specification.
+
+use std::time::Duration;
+
+use super::challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Record, Refused};
+use super::limit::{Gate, Hit};
+use super::{Entry, Store, When};
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+
+/// Lost races before giving up. Each loss means that somebody else went forward.
+const ROUNDS: u32 = 1000;
+
+pub(super) async fn issue<S: Store + ?Sized>(
+    store: &S,
+    key: &Key,
+    input: &Issue,
+    gate: Option<&Gate>,
+) -> Result<Issued> {
+    if let Some(wait) = gated(store, gate).await? {
+        return Ok(Issued::Refused(Refused::Gated(wait)));
+    }
+    update(store, key, |record, now| {
+        let issued = record.issue(input, now);
+        let changed = !matches!(issued, Issued::Refused(_));
+        (issued, changed)
+    })
+    .await
+}
+
+pub(super) async fn attempt<S: Store + ?Sized>(
+    store: &S,
+    key: &Key,
+    input: &Attempt,
+    gate: Option<&Gate>,
+) -> Result<Attempted> {
+    if let Some(wait) = gated(store, gate).await? {
+        return Ok(Attempted::Refused(Refused::Gated(wait)));
+    }
+    update(store, key, |record, now| {
+        let attempted = record.attempt(input, now);
+        let changed = !matches!(attempted, Attempted::Refused(_));
+        (attempted, changed)
+    })
+    .await
+}
+
+pub(super) async fn hit<S: Store + ?Sized>(store: &S, gate: &Gate, cost: u32) -> Result<Hit> {
+    for _ in 0..ROUNDS {
+        let entry = store.get(&gate.key).await?;
+        let window = Duration::from_millis(super::challenge::millis(gate.limit.window));
+        // A counter that lost its expiry starts a new window: it would refuse for ever otherwise.
+        let (used, left, when) = match entry {
+            Some(Entry { value, version, ttl }) => (number(&value), ttl.unwrap_or(window), When::Version(version)),
+            None => (0, window, When::Absent),
+        };
+        let answer = Hit::judge(&gate.limit, used, cost, left);
+        if !answer.allowed {
+            return Ok(answer);
+        }
+        let value = used.saturating_add(cost).to_string();
+        if store.put(&gate.key, value.as_bytes(), left, when).await? {
+            return Ok(answer);
+        }
+    }
+    Err(contended())
+}
+
+pub(super) async fn amend<S: Store + ?Sized>(store: &S, key: &Key, input: &Amend) -> Result<bool> {
+    update(store, key, |record, now| {
+        let changed = record.amend(input, now);
+        (changed, changed)
+    })
+    .await
+}
+
+pub(super) async fn peek<S: Store + ?Sized>(store: &S, key: &Key) -> Result<Option<Peeked>> {
+    let entry = store.get(key).await?;
+    Ok(entry.and_then(|entry| {
+        let (record, now) = Record::decode(&entry.value, entry.ttl);
+        record.peek(now)
+    }))
+}
+
+async fn gated<S: Store + ?Sized>(store: &S, gate: Option<&Gate>) -> Result<Option<Duration>> {
+    let Some(gate) = gate else { return Ok(None) };
+    let hit = store.hit(gate, 1).await?;
+    Ok((!hit.allowed).then_some(hit.resets_in))
+}
+
+async fn update<S: Store + ?Sized, T>(
+    store: &S,
+    key: &Key,
+    step: impl Fn(&mut Record, u64) -> (T, bool),
+) -> Result<T> {
+    for _ in 0..ROUNDS {
+        let entry = store.get(key).await?;
+        let (mut record, now) = entry.as_ref().map_or_else(Default::default, |e| Record::decode(&e.value, e.ttl));
+        let (outcome, changed) = step(&mut record, now);
+        if !changed {
+            return Ok(outcome);
+        }
+        let when = entry.map_or(When::Absent, |e| When::Version(e.version));
+        // A record in which nothing matters any more still needs a write, for the consumed code to be gone.
+        let ttl = record.life(now).max(Duration::from_millis(1));
+        if store.put(key, &record.encode(now), ttl, when).await? {
+            return Ok(outcome);
+        }
+    }
+    Err(contended())
+}
+
+fn number(value: &[u8]) -> u32 {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX)
+}
+
+fn contended() -> Error {
+    Error::new(ErrorKind::StoreUnavailable, "too many callers changed the same entry at once")
+}

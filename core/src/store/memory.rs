@@ -1,0 +1,183 @@
+//! `memory:`: one process, no server. For development, tests and single-process apps.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::*;
+use crate::time::{Clock, SystemClock};
+
+/// Swept when it holds twice what survived the last sweep, so that cleaning costs a constant share of writing.
+const SWEEP_FROM: usize = 1024;
+
+/// Everything in one map behind one lock.
+#[derive(Debug)]
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    map: HashMap<Key, Slot>,
+    sweep_at: usize,
+    writes: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    value: Vec<u8>,
+    version: u64,
+    ends: u64,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock))
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that lives by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, slots: Mutex::new(Slots { sweep_at: SWEEP_FROM, ..Slots::default() }) }
+    }
+
+    /// Runs `step` under the lock, at one instant.
+    fn locked<T>(&self, step: impl FnOnce(&mut Slots, u64) -> T) -> BoxFuture<'_, Result<T>>
+    where
+        T: Send + 'static,
+    {
+        let mut slots: MutexGuard<'_, Slots> = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = step(&mut slots, self.clock.now_ms());
+        drop(slots);
+        Box::pin(std::future::ready(Ok(outcome)))
+    }
+}
+
+impl Slots {
+    fn live(&self, key: &Key, now: u64) -> Option<&Slot> {
+        self.map.get(key).filter(|slot| now < slot.ends)
+    }
+
+    fn entry(&self, key: &Key, now: u64) -> Option<Entry> {
+        self.live(key, now).map(|slot| Entry {
+            value: slot.value.clone(),
+            version: Version(slot.version.to_le_bytes().to_vec()),
+            ttl: Some(Duration::from_millis(slot.ends - now)),
+        })
+    }
+
+    fn write(&mut self, key: &Key, value: Vec<u8>, ttl: Duration, now: u64) {
+        self.writes += 1;
+        let slot = Slot { value, version: self.writes, ends: now + challenge::millis(ttl) };
+        self.map.insert(key.clone(), slot);
+        if self.map.len() >= self.sweep_at {
+            self.map.retain(|_, slot| now < slot.ends);
+            self.sweep_at = (self.map.len() * 2).max(SWEEP_FROM);
+        }
+    }
+
+    fn hit(&mut self, gate: &Gate, cost: u32, now: u64) -> Hit {
+        let (used, left) = match self.live(&gate.key, now) {
+            Some(slot) => (text_number(&slot.value) as u32, Duration::from_millis(slot.ends - now)),
+            None => (0, gate.limit.window),
+        };
+        let answer = Hit::judge(&gate.limit, used, cost, left);
+        if answer.allowed {
+            self.write(&gate.key, used.saturating_add(cost).to_string().into_bytes(), left, now);
+        }
+        answer
+    }
+
+    fn gated(&mut self, gate: Option<&Gate>, now: u64) -> Option<Duration> {
+        let hit = self.hit(gate?, 1, now);
+        (!hit.allowed).then_some(hit.resets_in)
+    }
+
+    fn update<T>(&mut self, key: &Key, now: u64, step: impl FnOnce(&mut challenge::Record, u64) -> (T, bool)) -> T {
+        let (mut record, at) = self
+            .live(key, now)
+            .map_or_else(Default::default, |s| challenge::Record::decode(&s.value, Some(challenge::left(s.ends, now))));
+        let (outcome, changed) = step(&mut record, at);
+        if changed {
+            self.write(key, record.encode(at), record.life(at), now);
+        }
+        outcome
+    }
+}
+
+fn text_number(value: &[u8]) -> i64 {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
+}
+
+impl Store for MemoryStore {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
+        self.locked(|slots, now| slots.entry(key, now))
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, value: &'a [u8], ttl: Duration, when: When) -> BoxFuture<'a, Result<bool>> {
+        self.locked(|slots, now| {
+            let holds = match (&when, slots.entry(key, now)) {
+                (When::Always, _) | (When::Absent, None) => true,
+                (When::Version(wanted), Some(entry)) => entry.version == *wanted,
+                _ => false,
+            };
+            if holds {
+                slots.write(key, value.to_vec(), ttl, now);
+            }
+            holds
+        })
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
+        self.locked(|slots, now| {
+            let entry = slots.entry(key, now);
+            slots.map.remove(key);
+            entry
+        })
+    }
+
+    fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>> {
+        self.locked(|slots, now| {
+            let (old, ttl) = match slots.live(key, now) {
+                Some(slot) => (text_number(&slot.value), Duration::from_millis(slot.ends - now)),
+                None => (0, ttl),
+            };
+            let value = old.saturating_add(by);
+            slots.write(key, value.to_string().into_bytes(), ttl, now);
+            Count { value, ttl }
+        })
+    }
+
+    fn issue<'a>(&'a self, key: &'a Key, input: &'a Issue, gate: Option<&'a Gate>) -> BoxFuture<'a, Result<Issued>> {
+        self.locked(|slots, now| match slots.gated(gate, now) {
+            Some(wait) => Issued::Refused(Refused::Gated(wait)),
+            None => slots.update(key, now, |record, at| {
+                let issued = record.issue(input, at);
+                let changed = !matches!(issued, Issued::Refused(_));
+                (issued, changed)
+            }),
+        })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Attempt,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Attempted>> {
+        self.locked(|slots, now| match slots.gated(gate, now) {
+            Some(wait) => Attempted::Refused(Refused::Gated(wait)),
+            None => slots.update(key, now, |record, at| {
+                let attempted = record.attempt(input, at);
+                let changed = !matches!(attempted, Attempted::Refused(_));
+                (attempted, changed)
+            }),
+        })
+    }
+
+    fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
+        self.locked(|slots, now| slots.hit(gate, cost, now))
+    }
+}

@@ -1,0 +1,135 @@
+//! The store contract: four atomic primitives, and the hot operations that come with them.
+//!
+//! A store implements [`Store::get`], [`Store::put`], [`Store::take`] and [`Store::count`]; everything else has a
+//! default written once over them. Stores override the hot operations so that each is one round trip; the defaults
+//! remain the specification that a property test holds every override against.
+
+mod challenge;
+mod deadline;
+mod defaults;
+mod limit;
+mod memory;
+mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Refused};
+pub(crate) use deadline::Deadline;
+pub use limit::{Gate, Hit, Limit};
+pub use memory::MemoryStore;
+pub(crate) use open::{StoreOptions, open};
+
+use crate::error::Result;
+use crate::key::Key;
+
+/// What store methods return: boxed, so that `dyn Store` works and bindings compile fast.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A value as [`Store::get`] found it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The bytes that were put.
+    pub value: Vec<u8>,
+    /// Names this state of the key, for [`When::Version`].
+    pub version: Version,
+    /// The life that remains by the store's clock. `None` only where somebody else removed the expiry; the next
+    /// write heals it.
+    pub ttl: Option<Duration>,
+}
+
+/// An opaque name of one state of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub Vec<u8>);
+
+/// The condition of a [`Store::put`].
+#[derive(Clone, Debug)]
+pub enum When {
+    /// Unconditionally.
+    Always,
+    /// Only if the key does not exist.
+    Absent,
+    /// Only if the key has not changed since it was read.
+    Version(Version),
+}
+
+/// A counter after [`Store::count`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// The new value.
+    pub value: i64,
+    /// The life that remains.
+    pub ttl: Duration,
+}
+
+/// Where challenges, counters and values are kept.
+///
+/// Every method is atomic: of any number of concurrent callers, in any processes, each sees all of another's effect
+/// or none. Time is the store's own. Nothing lives without an expiry.
+///
+/// All methods fail with `STORE_UNAVAILABLE` when the store cannot be reached; callers bound them with a deadline,
+/// so a dropped future must leave the store usable.
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Reads a live value.
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>>;
+
+    /// Writes a value and its expiry in one step. `false`: the condition did not hold and nothing was written.
+    fn put<'a>(&'a self, key: &'a Key, value: &'a [u8], ttl: Duration, when: When) -> BoxFuture<'a, Result<bool>>;
+
+    /// Removes a value and returns it. Of many callers one gets it.
+    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>>;
+
+    /// Adds to a counter, which is created together with its expiry; later calls do not extend it.
+    fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>>;
+
+    /// Issues a challenge, unless a limit says no. With a gate, the gate is hit first and its refusal ends it.
+    fn issue<'a>(&'a self, key: &'a Key, input: &'a Issue, gate: Option<&'a Gate>) -> BoxFuture<'a, Result<Issued>> {
+        Box::pin(defaults::issue(self, key, input, gate))
+    }
+
+    /// Compares a code within its budgets and consumes the challenge when it is right.
+    fn attempt<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Attempt,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Attempted>> {
+        Box::pin(defaults::attempt(self, key, input, gate))
+    }
+
+    /// Takes `cost` from a limit, or refuses and takes nothing.
+    fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
+        Box::pin(defaults::hit(self, gate, cost))
+    }
+
+    /// Cancels a challenge or undoes its issue. `false`: it was not the live one.
+    fn amend<'a>(&'a self, key: &'a Key, input: &'a Amend) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(defaults::amend(self, key, input))
+    }
+
+    /// What is live, without touching it.
+    fn peek<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Peeked>>> {
+        Box::pin(defaults::peek(self, key))
+    }
+
+    /// Deletes up to `limit` expired rows, where the store does not do so by itself. Returns how many.
+    fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64>> {
+        let _ = limit;
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Releases connections. Later calls may fail.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,82 @@
+//! From a URL to a store: the one table of schemes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BoxFuture, Deadline, MemoryStore, Store};
+use crate::error::{Error, Result};
+use crate::time::Clock;
+
+/// What a store may need besides its URL.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
+pub(crate) struct StoreOptions {
+    /// The bound of every call, connecting included.
+    pub(crate) deadline: Duration,
+    /// SQL: what tables are called before `challenges` and so on.
+    pub(crate) table_prefix: String,
+    /// PostgreSQL: the schema; `None` for the connection's default.
+    pub(crate) schema: Option<String>,
+    /// SQL: connections at most.
+    pub(crate) max_connections: u32,
+    /// Embedded stores: the clock.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Opens a store, as a boxed future of the result.
+type Opener = fn(String, StoreOptions) -> BoxFuture<'static, Result<Box<dyn Store>>>;
+
+macro_rules! stores {
+    ($($(#[$cfg:meta])* [$($scheme:literal),+] $opener:expr;)+) => {
+        fn opener(scheme: &str) -> Option<Opener> {
+            match scheme {
+                $($(#[$cfg])* $($scheme)|+ => Some($opener),)+
+                _ => None,
+            }
+        }
+
+        /// The schemes that this build can open.
+        fn schemes() -> Vec<&'static str> {
+            let mut all = Vec::new();
+            $($(#[$cfg])* all.extend([$($scheme),+]);)+
+            all
+        }
+    };
+}
+
+stores! {
+    ["memory"] |_, options| Box::pin(async move { Ok(Box::new(MemoryStore::new(options.clock)) as Box<dyn Store>) });
+    #[cfg(feature = "sqlite")]
+    ["sqlite"] |url, options| Box::pin(async move { within(options.deadline, super::sqlite::SqliteStore::open(&url, options).await) });
+    #[cfg(feature = "postgres")]
+    ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.deadline, super::postgres::PostgresStore::open(&url, options).await) });
+    #[cfg(feature = "redis")]
+    ["redis", "rediss", "redis+unix", "unix"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
+}
+
+/// Opens the store that `url` names.
+///
+/// # Errors
+/// `CONFIG` for an unknown scheme, a malformed URL or refused credentials; `STORE_UNAVAILABLE` when the server is
+/// absent or does not answer.
+pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Store>> {
+    let url = url.trim();
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let known = || schemes().iter().map(|s| format!("{s}:")).collect::<Vec<_>>().join(", ");
+    // The URL may hold a password, so messages never repeat it.
+    let Some(scheme) = scheme else {
+        return Err(Error::config(format!("the store URL has no scheme; one of {} is expected", known())));
+    };
+    if url.len() > 4096 || url.contains('\0') {
+        return Err(Error::config("the store URL is too long or holds a NUL byte"));
+    }
+    let Some(open) = opener(&scheme) else {
+        return Err(Error::config(format!("no store for this URL's scheme; this build knows {}", known())));
+    };
+    open(url.to_owned(), options).await
+}
+
+/// Memory answers at once; everything else gets the deadline.
+fn within<S: Store>(deadline: Duration, store: Result<S>) -> Result<Box<dyn Store>> {
+    store.map(|store| Box::new(Deadline::new(Box::new(store), deadline)) as Box<dyn Store>)
+}

@@ -8,6 +8,7 @@ use crate::config::{Mode, Options, Policy, SecretOption, Settings, from_env};
 use crate::deliver::{self, Sender};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
+use crate::identifier;
 use crate::key::Keyspace;
 use crate::ops::Codes;
 use crate::random::{Random, SystemRandom};
@@ -159,6 +160,7 @@ impl Builder {
     async fn connect(self) -> Result<Oncecode> {
         let settings = self.options.check()?;
         warn(&settings);
+        identifier::warm_up();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let sender = match self.sender {
             Some(sender) => sender,

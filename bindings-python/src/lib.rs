@@ -1,0 +1,36 @@
+//! The native part of the Python package `oncecode`. Private: `python/oncecode` is the API.
+
+mod blocking;
+mod bridge;
+mod caller;
+mod client;
+mod codes;
+mod convert;
+mod errors;
+mod hooks;
+mod log;
+mod message;
+mod queue;
+mod results;
+mod runtime;
+mod wake;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::client::{Client, open, open_from_env};
+    #[pymodule_export]
+    use crate::errors::error_table;
+    #[pymodule_export]
+    use crate::message::{Event, Message, Reply};
+    #[pymodule_export]
+    use crate::results::{Peek, Sent, Verified};
+
+    #[pymodule_init]
+    fn init() {
+        crate::runtime::watch_forks();
+        crate::log::install();
+    }
+}

@@ -1,0 +1,68 @@
+//! What running operations have to tell, collected for the Python thread that called them.
+
+use std::cell::RefCell;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oncecode::{Event, Message, Result};
+use pyo3::prelude::*;
+use tokio::sync::oneshot;
+use tracing::Level;
+
+use crate::wake::Waker;
+
+/// Something that happened in an operation. Nothing in here may need Python: tokio's thread never waits for it.
+pub(crate) enum News {
+    /// For the callback `events`.
+    Event(Event),
+    /// For the logger.
+    Log(Level, String),
+    /// For the callback `sender`, which answers.
+    Send(Message, oneshot::Sender<Result<()>>),
+    /// The end.
+    Done(Answer),
+}
+
+/// Makes the outcome of an operation a Python object, once there is a Python to make it in.
+pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Numbers the calls of one queue.
+pub(crate) type CallId = usize;
+
+/// One per event loop, or per call where a thread waits.
+pub(crate) struct Queue {
+    news: Mutex<Vec<(CallId, News)>>,
+    pub(crate) waker: Waker,
+}
+
+thread_local! {
+    /// Queues with news whose reader doesn't know yet.
+    static UNTOLD: RefCell<Vec<Arc<Queue>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Queue {
+    pub(crate) fn new(waker: Waker) -> Arc<Self> {
+        Arc::new(Self { news: Mutex::default(), waker })
+    }
+
+    /// Adds news, and wakes the reader when there was none.
+    pub(crate) fn push(self: &Arc<Self>, id: CallId, news: News) {
+        let waiting = {
+            let mut all = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push((id, news));
+            all.len()
+        };
+        if waiting == 1 {
+            self.waker.wake();
+        }
+    }
+
+    /// All news, oldest first.
+    pub(crate) fn take(&self) -> Vec<(CallId, News)> {
+        mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) fn wake_all() {
+    UNTOLD.with_borrow_mut(|queues| queues.drain(..).for_each(|queue| queue.waker.wake()));
+}

@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::client::{Client, open, open_from_env};
+    use crate::client::Client;
     #[pymodule_export]
     use crate::errors::error_table;
     #[pymodule_export]

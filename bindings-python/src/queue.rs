@@ -35,9 +35,18 @@ pub(crate) struct Queue {
     pub(crate) waker: Waker,
 }
 
+
 thread_local! {
-    /// Queues with news whose reader doesn't know yet.
+    /// Queues whose readers are to be woken as soon as tokio's thread has nothing else to do.
     static UNTOLD: RefCell<Vec<Arc<Queue>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// So much news is not kept from its reader, however busy tokio's thread is.
+const AT_MOST: usize = 32;
+
+/// Wakes the readers of all queues that got news on this thread.
+pub(crate) fn wake_readers() {
+    UNTOLD.with_borrow_mut(|queues| queues.drain(..).for_each(|queue| queue.waker.wake()));
 }
 
 impl Queue {
@@ -52,8 +61,10 @@ impl Queue {
             all.push((id, news));
             all.len()
         };
-        if waiting == 1 {
-            self.waker.wake();
+        match waiting {
+            1 => UNTOLD.with_borrow_mut(|queues| queues.push(Arc::clone(self))),
+            AT_MOST => self.waker.wake(),
+            _ => {}
         }
     }
 
@@ -63,6 +74,3 @@ impl Queue {
     }
 }
 
-pub(crate) fn wake_all() {
-    UNTOLD.with_borrow_mut(|queues| queues.drain(..).for_each(|queue| queue.waker.wake()));
-}

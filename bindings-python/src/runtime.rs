@@ -45,15 +45,20 @@ extern "C" fn begin_anew() {
 }
 
 fn start() -> *mut Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(WORKERS).thread_name("oncecode").enable_all();
-    let built = builder.on_thread_park(crate::queue::wake_all).build();
+    let mut builder = Builder::new_current_thread();
+    let built = builder.enable_all().on_thread_park(crate::queue::wake_readers).build();
     // A process that can't start a thread can't do anything else either.
-    let ours = ptr::from_mut(Box::leak(Box::new(built.expect("could not start a thread"))));
+    let ours = ptr::from_mut(Box::leak(Box::new(built.expect("could not start the runtime"))));
     match RUNTIME.compare_exchange(ptr::null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => ours,
+        Ok(_) => {
+            // SAFETY: never freed.
+            let runtime: &'static Runtime = unsafe { &*ours };
+            let thread = std::thread::Builder::new().name("oncecode".into());
+            thread.spawn(|| runtime.block_on(std::future::pending::<()>())).expect("could not start a thread");
+            ours
+        }
         Err(theirs) => {
-            // SAFETY: nobody else has seen it. Another thread was faster.
+            // SAFETY: nobody else has seen it: another thread was faster.
             unsafe { Box::from_raw(ours) }.shutdown_background();
             theirs
         }

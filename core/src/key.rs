@@ -16,6 +16,11 @@ use crate::secret::{Keyring, Tag};
 pub struct Key(String);
 
 impl Key {
+    #[cfg(feature = "testkit")]
+    pub(crate) fn named(prefix: &str, name: &str) -> Self {
+        Self(format!("{prefix}:test:{{{name}}}"))
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -10,11 +10,11 @@ use crate::time::{Clock, SystemClock};
 /// Swept when it holds twice what survived the last sweep, so that cleaning costs a constant share of writing.
 const SWEEP_FROM: usize = 1024;
 
-/// Everything in one map behind one lock.
-#[derive(Debug)]
+/// Everything in one map behind one lock. Clones share it.
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
-    slots: Mutex<Slots>,
+    slots: Arc<Mutex<Slots>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store that lives by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, slots: Mutex::new(Slots { sweep_at: SWEEP_FROM, ..Slots::default() }) }
+        Self { clock, slots: Arc::new(Mutex::new(Slots { sweep_at: SWEEP_FROM, ..Slots::default() })) }
     }
 
     /// Runs `step` under the lock, at one instant.

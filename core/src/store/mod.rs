@@ -7,6 +7,7 @@
 mod challenge;
 mod deadline;
 mod defaults;
+mod forward;
 mod limit;
 mod memory;
 mod open;
@@ -22,6 +23,7 @@ mod sqlite;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Refused};
@@ -133,3 +135,33 @@ pub trait Store: Debug + Send + Sync + 'static {
         Box::pin(async {})
     }
 }
+
+impl Store for Arc<dyn Store> {
+    forward::forward_store!();
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        (**self).close()
+    }
+}
+
+impl Store for Box<dyn Store> {
+    forward::forward_store!();
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        (**self).close()
+    }
+}
+
+/// What the forwarding macro calls; a pointer adds nothing.
+trait Pointer: std::ops::Deref<Target = dyn Store> {
+    fn inner(&self) -> &dyn Store {
+        &**self
+    }
+
+    fn layer<'a, T>(&self, call: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+        call
+    }
+}
+
+impl Pointer for Arc<dyn Store> {}
+impl Pointer for Box<dyn Store> {}

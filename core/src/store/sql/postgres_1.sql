@@ -25,7 +25,7 @@ CREATE TABLE {schema}."{prefix}challenges" (
 
 CREATE INDEX "{prefix}challenges_purge_at" ON {schema}."{prefix}challenges" (purge_at);
 
--- Values and counters. Exactly one of `value` and `number` is set.
+-- Values and counters. `number` is what a value reads as; `value` is NULL where it is just that number in figures.
 CREATE TABLE {schema}."{prefix}entries" (
     key        text COLLATE "C" NOT NULL PRIMARY KEY,
     value      bytea,
@@ -251,6 +251,6 @@ BEGIN
         failure_count = r.failure_count, failure_ends_at = r.failure_ends_at, purge_at = r.purge_at
     WHERE c.key = p_key;
     outcome := 'wrong';
-    attempts_left := least(r.max_attempts - r.attempts - 1, greatest(nullif(p_failures, 0) - failed, 0));
+    attempts_left := least(r.max_attempts - r.attempts - 1, nullif(p_failures, 0) - failed);
 END
 $oncecode$;

@@ -27,7 +27,7 @@ CREATE TABLE "{prefix}challenges" (
 
 CREATE INDEX "{prefix}challenges_purge_at" ON "{prefix}challenges" (purge_at);
 
--- Values and counters. Exactly one of `value` and `number` is set.
+-- Values and counters. `number` is what a value reads as; `value` is NULL where it is just that number in figures.
 CREATE TABLE "{prefix}entries" (
     key        TEXT    NOT NULL PRIMARY KEY,
     value      BLOB,

@@ -1,0 +1,105 @@
+// One per JavaScript environment: starts calls in Rust and hands out what comes back, all that is ready at once.
+
+import { AsyncResource } from "node:async_hooks";
+import native = require("../native/index.cjs");
+import { OncecodeError, type OncecodeErrorCode } from "./errors.cjs";
+import type { Hooks, Message, OncecodeEvent } from "./options.cjs";
+
+/** What Rust has to tell of a call: its number, a tag, and up to five values (src/queue.rs, src/reply.rs). */
+export type News = readonly unknown[];
+const WIDTH = 7;
+const [REFUSED, SEND, EVENT, WARNING] = [1, 2, 3, 4];
+
+interface Call {
+  readonly settle: (news: News) => void;
+  readonly hooks: Hooks;
+  /** Where the app's functions run, for those that use AsyncLocalStorage. */
+  readonly context: AsyncResource | undefined;
+  /** What the app's sender threw. */
+  thrown?: { cause: unknown };
+}
+
+const calls: (Call | undefined)[] = [];
+const free: number[] = [];
+const bridge = new native.Bridge(read);
+
+/** A client of Rust's and the app's functions that belong to it. */
+export class Connection {
+  readonly #client = new native.Client(bridge);
+  readonly #hooks: Hooks;
+
+  constructor(hooks: Hooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Starts a call. Its end comes now or later. */
+  ask(start: (client: native.Client, call: number) => unknown): News | Promise<News> {
+    const number = free.pop() ?? calls.length;
+    const now = start(this.#client, number) as News | null | undefined;
+    if (now) {
+      free.push(number);
+      return now;
+    }
+    return new Promise((settle) => {
+      const hooks = this.#hooks;
+      const context = hooks.send || hooks.tell ? new AsyncResource("oncecode") : undefined;
+      calls[number] = { settle, hooks, context };
+    });
+  }
+}
+
+/** The values of an answer. A refusal is thrown, from here so that the stack shows who awaits. */
+export function values(news: News): News {
+  if (news[1] !== REFUSED) return news;
+  const [, , code, message, retryAfterSeconds, attemptsLeft, source] = news;
+  const details = { retryAfterSeconds, attemptsLeft } as { retryAfterSeconds?: number; attemptsLeft?: number };
+  const thrown = news[WIDTH] as { cause: unknown } | undefined;
+  const cause = thrown ?? (typeof source === "string" ? { cause: new Error(source) } : undefined);
+  throw new OncecodeError(code as OncecodeErrorCode, message as string, { ...details, ...cause });
+}
+
+function read(news: unknown[]): void {
+  for (let at = 0; at < news.length; at += WIDTH) {
+    const number = news[at] as number;
+    const call = calls[number] as Call;
+    switch (news[at + 1]) {
+      case SEND:
+        void send(call, news[at + 2] as Message, news[at + 3]);
+        break;
+      case EVENT:
+        tell(call, news[at + 2] as OncecodeEvent & { atMs: number });
+        break;
+      case WARNING:
+        process.emitWarning(news[at + 2] as string, "OncecodeWarning");
+        break;
+      default:
+        calls[number] = undefined;
+        free.push(number);
+        settle(call, news.slice(at, at + WIDTH));
+    }
+  }
+}
+
+function settle(call: Call, news: unknown[]): void {
+  if (call.thrown) news.push(call.thrown);
+  call.settle(news);
+}
+
+async function send(call: Call, message: Message, report: unknown): Promise<void> {
+  const to = report as Parameters<typeof native.report>[0];
+  try {
+    await call.context?.runInAsyncScope(call.hooks.send!, undefined, message);
+    native.report(to, true);
+  } catch (cause) {
+    if (native.report(to, false)) call.thrown = { cause };
+  }
+}
+
+function tell(call: Call, { atMs, ...event }: OncecodeEvent & { atMs: number }): void {
+  event.at = new Date(atMs);
+  const told = async () => call.context?.runInAsyncScope(call.hooks.tell!, undefined, event);
+  told().catch((thrown: unknown) => {
+    const detail = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    process.emitWarning("the function `events` threw", { type: "OncecodeWarning", detail });
+  });
+}

@@ -1,0 +1,86 @@
+import native = require("../native/index.cjs");
+
+/** Every code of an {@link OncecodeError}. They are stable for ever and the same in all languages. */
+export const ERROR_CODES = [
+  "WRONG_CODE",
+  "CODE_NOT_FOUND",
+  "TOO_MANY_ATTEMPTS",
+  "COOLDOWN",
+  "RATE_LIMITED",
+  "INVALID_PHONE",
+  "INVALID_EMAIL",
+  "INVALID_CODE",
+  "INVALID_ARGUMENT",
+  "STORE_UNAVAILABLE",
+  "DELIVERY_FAILED",
+  "CONFIG",
+  "CLOSED",
+  "INTERNAL",
+] as const;
+
+/**
+ * Why an operation failed.
+ *
+ * | code | status | |
+ * |---|---|---|
+ * | `WRONG_CODE` | 401 | not the code that was sent; `attemptsLeft` says how many tries remain |
+ * | `CODE_NOT_FOUND` | 401 | no live code: never issued, expired, cancelled or used; deliberately one answer |
+ * | `TOO_MANY_ATTEMPTS` | 429 | the attempts of this code, or the failure budget of this address, are spent |
+ * | `COOLDOWN` | 429 | a code went out a moment ago; `retryAfterSeconds` says when the next may |
+ * | `RATE_LIMITED` | 429 | a limit per address or IP address is reached; see `retryAfterSeconds` |
+ * | `INVALID_PHONE` | 400 | not a phone number that exists in its country's numbering plan |
+ * | `INVALID_EMAIL` | 400 | not an email address |
+ * | `INVALID_CODE` | 400 | not a code's length and alphabet; no attempt was counted |
+ * | `INVALID_ARGUMENT` | 400 | some other argument is missing, too long or of the wrong type |
+ * | `STORE_UNAVAILABLE` | 503 | the store did not answer in time or refused; nothing was accepted |
+ * | `DELIVERY_FAILED` | 502 | the message could not be sent; cooldown and quota were given back |
+ * | `CONFIG` | 500 | the options or the environment cannot work; the message says what to change |
+ * | `CLOSED` | 500 | the client was closed |
+ * | `INTERNAL` | 500 | a bug in oncecode; please report it |
+ */
+export type OncecodeErrorCode = (typeof ERROR_CODES)[number];
+
+/** What an {@link OncecodeError} may carry besides its code and message. */
+export interface OncecodeErrorDetails {
+  retryAfterSeconds?: number | undefined;
+  attemptsLeft?: number | undefined;
+  cause?: unknown;
+}
+
+/** What every operation of this package rejects with. Messages never hold a code, a secret or a whole address. */
+export class OncecodeError extends Error {
+  /** Stable, such as `WRONG_CODE`. */
+  readonly code: OncecodeErrorCode;
+  /** The HTTP status to answer with. */
+  readonly status: number;
+  /** Whether the same call may succeed later with nothing changed. */
+  readonly retryable: boolean;
+  /** Whole seconds until the same call can succeed, rounded up: what a `Retry-After` header wants. */
+  declare readonly retryAfterSeconds?: number;
+  /** Tries left on the code, for `WRONG_CODE` and `TOO_MANY_ATTEMPTS`. */
+  declare readonly attemptsLeft?: number;
+  /** What was behind it, such as the error that the app's sender threw. */
+  declare readonly cause?: unknown;
+
+  /** An error as the operations throw it; handy in an app's own tests. */
+  constructor(code: OncecodeErrorCode, message: string, details: OncecodeErrorDetails = {}) {
+    super(message, "cause" in details ? { cause: details.cause } : undefined);
+    const { status, retryable } = rowOf(code);
+    this.code = code;
+    this.status = status;
+    this.retryable = retryable;
+    if (details.retryAfterSeconds !== undefined) this.retryAfterSeconds = details.retryAfterSeconds;
+    if (details.attemptsLeft !== undefined) this.attemptsLeft = details.attemptsLeft;
+  }
+}
+
+// Where Error.prototype has it, and so not among an error's own properties when it is logged.
+Object.defineProperty(OncecodeError.prototype, "name", { value: "OncecodeError", configurable: true, writable: true });
+
+const TABLE = new Map<string, native.ErrorRow>(native.errorTable().map((row) => [row.code, row]));
+
+function rowOf(code: OncecodeErrorCode): native.ErrorRow {
+  const row = TABLE.get(code);
+  if (row === undefined) throw new TypeError(`${String(code)} is not a code of OncecodeError`);
+  return row;
+}

@@ -1,0 +1,92 @@
+import { wholeNumber } from "./arguments.cjs";
+import { Connection, values } from "./bridge.cjs";
+import { Codes } from "./codes.cjs";
+import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
+
+export { ERROR_CODES, OncecodeError } from "./errors.cjs";
+export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
+export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
+export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
+
+/**
+ * A client: one store, one sender, one set of rules. Open one per process and share it.
+ *
+ * ```js
+ * const once = await Oncecode.open("redis://localhost:6379", { secret: process.env.ONCECODE_SECRET, sender });
+ * const { id } = await once.codes.issue({ to: "+15551234567", purpose: "login", ip: req.ip });
+ * await once.codes.verify({ to: "+15551234567", id, purpose: "login", code: "012345" }); // throws unless it is right
+ * ```
+ *
+ * An open client does not keep the process alive; a call that waits for its end does.
+ */
+export class Oncecode {
+  /** One-time codes: issue, verify, resend, cancel, peek. */
+  readonly codes: Codes;
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    if (!(connection instanceof Connection)) throw new TypeError("use `await Oncecode.open(url, options)`");
+    this.#connection = connection;
+    this.codes = new Codes(connection);
+  }
+
+  /**
+   * Checks the options, connects, and creates or updates tables where the store has them.
+   *
+   * @param url `memory:`, `sqlite:PATH`, `postgres://…`, `redis://…` or `rediss://…`.
+   * @throws OncecodeError `CONFIG` for a URL or options that cannot work; `STORE_UNAVAILABLE` when the store does not
+   * answer.
+   */
+  static async open(url: string, options: OncecodeOptions = {}): Promise<Oncecode> {
+    const store = storeUrl(url);
+    const { json, hooks } = split(options);
+    const connection = new Connection(hooks);
+    values(await connection.ask((client, call) => client.open(call, store, json, !!hooks.send, !!hooks.tell)));
+    return new Oncecode(connection);
+  }
+
+  /**
+   * Opens what the process's environment names: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`,
+   * and the names that apps already have (`REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`,
+   * `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+   *
+   * @param functions The app's own `sender` and `events`, which no environment can hold.
+   * @throws OncecodeError As {@link Oncecode.open}, and `CONFIG` when no store is named in production.
+   */
+  static async fromEnv(functions: Pick<OncecodeOptions, "sender" | "events"> = {}): Promise<Oncecode> {
+    const hooks = hooksOnly(functions);
+    const connection = new Connection(hooks);
+    values(await connection.ask((client, call) => client.openFromEnv(call, !!hooks.send, !!hooks.tell)));
+    return new Oncecode(connection);
+  }
+
+  /**
+   * Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
+   *
+   * @param limit Default 1000.
+   * @throws OncecodeError `INVALID_ARGUMENT`, `STORE_UNAVAILABLE`.
+   */
+  async purge(limit = 1000): Promise<number> {
+    const most = wholeNumber("limit", limit);
+    const [, , purged] = values(await this.#connection.ask((client, call) => client.purge(call, most)));
+    return purged as number;
+  }
+
+  /** Releases connections. Every later call fails with `CLOSED`; closing twice is fine. */
+  async close(): Promise<void> {
+    values(await this.#connection.ask((client, call) => client.close(call)));
+  }
+}
+
+/** `await using once = await Oncecode.open(…)` closes it at the end of the block. */
+export interface Oncecode {
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+// Node.js 18 may not have the symbol.
+if (Symbol.asyncDispose !== undefined) {
+  const value = function (this: Oncecode) {
+    return this.close();
+  };
+  Object.defineProperty(Oncecode.prototype, Symbol.asyncDispose, { value, configurable: true, writable: true });
+}

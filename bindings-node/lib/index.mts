@@ -1,0 +1,3 @@
+// A re-export, so that `import` and `require` share their classes.
+export { ERROR_CODES, Oncecode, OncecodeError } from "./index.cjs";
+export type * from "./index.cjs";

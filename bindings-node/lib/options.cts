@@ -1,0 +1,176 @@
+import { LONE_SURROGATE, not } from "./arguments.cjs";
+import { OncecodeError } from "./errors.cjs";
+
+/** The options of `Oncecode.open`, all optional. What is `undefined` counts as absent. */
+export interface OncecodeOptions {
+  /**
+   * Keys all digests: at least 32 bytes in production, from a CSPRNG (`openssl rand -base64 32`). A list, newest first,
+   * rotates. Required in production.
+   */
+  secret?: string | readonly string[] | undefined;
+  /** Names addresses in keys; must stay the same across rotations. Default: the last of `secret`. */
+  indexSecret?: string | undefined;
+  /** `"production"` (default), or `"development"`: `console:` is the default sender and `issue` returns the code. */
+  mode?: "production" | "development" | undefined;
+  /** Rules for codes; what is absent keeps its default. */
+  policy?: PolicyOptions | undefined;
+  /** Rules that differ for some purposes, by purpose. */
+  purposes?: Readonly<Record<string, PolicyOptions>> | undefined;
+  /** Who sends: `"console:"` (prints) or `"none:"` (both development only), or a function of yours. */
+  sender?: string | SendMessage | undefined;
+  /** Told of everything that happens, soon after. Default: nobody is. */
+  events?: ((event: OncecodeEvent) => void) | undefined;
+  /** The app's name in messages. */
+  appName?: string | undefined;
+  /** ISO 3166-1 alpha-2 region, such as `"IN"`, of phone numbers written without a country code. Default: none. */
+  defaultRegion?: string | undefined;
+  /** Separates apps that share a store. Default `"oncecode"`. */
+  keyPrefix?: string | undefined;
+  /** Keeps addresses legible in keys, for debugging. Default false. Not in production. */
+  readableKeys?: boolean | undefined;
+  /** The bound of every store call, connecting included, in milliseconds. Default 250. */
+  deadlineMs?: number | undefined;
+  /** The bound of sending a message, in milliseconds. Default 10 000. */
+  sendDeadlineMs?: number | undefined;
+  /** SQL stores: what table names begin with. Default `"oncecode_"`. */
+  tablePrefix?: string | undefined;
+  /** PostgreSQL: the schema of the tables. Default: the connection's own. */
+  schema?: string | undefined;
+  /** SQL stores: connections at most. Default 10. */
+  maxConnections?: number | undefined;
+}
+
+/** Rules for codes. `false` switches a limit off. */
+export interface PolicyOptions {
+  /** Characters in a code, 4 to 10. Default 6. */
+  codeLength?: number | undefined;
+  /** What codes are made of; the letters leave out look-alikes. Default `"digits"`. */
+  codeAlphabet?: "digits" | "letters" | undefined;
+  /** Life of a code, in seconds. Default 600. */
+  ttlSeconds?: number | undefined;
+  /** Codes compared with one challenge, 1 to 100. Default 5. */
+  maxAttempts?: number | undefined;
+  /** Between two issues for an address, in seconds. Default 60. */
+  cooldownSeconds?: number | undefined;
+  /** Issues per address. Default 3 per 900 s. */
+  issueLimit?: LimitOptions | false | null | undefined;
+  /** Comparisons per address. Default 10 per 900 s. */
+  verifyLimit?: LimitOptions | false | null | undefined;
+  /** Wrong codes per address over all its challenges; a right code resets it. Default 30 per 24 h. */
+  failureBudget?: LimitOptions | false | null | undefined;
+  /** Issues per IP address (IPv6: per /64). Default 30 per 900 s. */
+  ipIssueLimit?: LimitOptions | false | null | undefined;
+  /** Verifications per IP address (IPv6: per /64). Default 100 per 900 s. */
+  ipVerifyLimit?: LimitOptions | false | null | undefined;
+  /** What `resend` does: a new code (`"rotate"`, default), or the same while half its life is left (`"keep"`). */
+  resend?: "rotate" | "keep" | undefined;
+}
+
+/** So many per so many seconds. */
+export interface LimitOptions {
+  /** From 1 to 65535. */
+  max: number;
+  /** Above 0, at most 30 days. */
+  windowSeconds: number;
+}
+
+/**
+ * Sends a message. When it throws, rejects or takes longer than `sendDeadlineMs`, the operation fails with
+ * `DELIVERY_FAILED`, and cooldown and quota are given back. It runs in the async context of the operation
+ * (`AsyncLocalStorage`).
+ */
+export type SendMessage = (message: Message) => void | Promise<unknown>;
+
+/** A message that carries a code. Don't log it. */
+export interface Message {
+  /** Whom to send to: a phone number in E.164 form or an email address. */
+  to: string;
+  /** What the code is for. */
+  purpose: string;
+  /** The code. */
+  code: string;
+  /** The text to send, code included. */
+  text: string;
+  /** The challenge id: the same for a code that is sent again. */
+  id: string;
+  /** The BCP 47 locale that was asked for. */
+  locale?: string;
+  /** The life the code has left, in whole seconds. */
+  expiresInSeconds: number;
+}
+
+/** Something that happened. Addresses are masked; codes never appear. */
+export interface OncecodeEvent {
+  /** The stable name: the purpose in capitals and what happened, such as `SIGNUP_OTP_VERIFIED`. */
+  name: string;
+  /** The purpose, as given. */
+  purpose: string;
+  /** The masked address; absent where only a challenge id was known. */
+  identifier?: string;
+  /** Why it was refused or failed: an error code such as `WRONG_CODE`. */
+  reason?: string;
+  /** Attempts left, where that is known. */
+  attemptsLeft?: number;
+  /** When. */
+  at: Date;
+}
+
+/** The app's functions among the options. */
+export interface Hooks {
+  readonly send: SendMessage | undefined;
+  readonly tell: ((event: OncecodeEvent) => unknown) | undefined;
+}
+
+/** Options as the core reads them, and apart from them the app's functions. */
+export function split(options: unknown): { json: string; hooks: Hooks } {
+  try {
+    const { sender, events, ...rest } = object(options);
+    const send = typeof sender === "function" ? (sender as SendMessage) : undefined;
+    const plain = send === undefined ? { sender, ...rest } : rest;
+    return { json: JSON.stringify(plain, expressible), hooks: { send, tell: listener(events) } };
+  } catch (cause) {
+    if (cause instanceof OncecodeError) throw cause;
+    // Without the cause, whose message may repeat a secret.
+    throw config("options must be plain data: no cycles, no getters that throw");
+  }
+}
+
+/** The functions that `Oncecode.fromEnv` takes. */
+export function hooksOnly(given: unknown): Hooks {
+  const { json, hooks } = split(given);
+  if (json !== "{}") throw config("fromEnv takes the functions `sender` and `events`; the rest is the environment's");
+  return hooks;
+}
+
+export function storeUrl(url: unknown): string {
+  if (typeof url !== "string") throw config(`the store's URL must be a string such as "memory:", ${not(url)}`);
+  if (LONE_SURROGATE.test(url)) throw config("the store's URL must be valid Unicode; it holds a lone surrogate");
+  return url;
+}
+
+function object(options: unknown): Record<string, unknown> {
+  const plain = typeof options === "object" && options !== null && !Array.isArray(options);
+  if (!plain) throw config(`options must be an object, ${not(options)}`);
+  return options as Record<string, unknown>;
+}
+
+function listener(events: unknown): Hooks["tell"] {
+  if (events === undefined || events === null) return undefined;
+  if (typeof events !== "function") throw config(`events must be a function, ${not(events)}`);
+  return events as NonNullable<Hooks["tell"]>;
+}
+
+/** Refuses what JSON.stringify would leave out or change: a secret or a limit must not silently be the default. */
+function expressible(name: string, value: unknown): unknown {
+  const said = typeof value;
+  if (said === "function" || said === "symbol" || said === "bigint") throw config(`${name} can't be of type ${said}`);
+  if (said === "number" && !Number.isFinite(value)) throw config(`${name} must be a finite number`);
+  if (LONE_SURROGATE.test(name) || (said === "string" && LONE_SURROGATE.test(value as string))) {
+    throw config(`${LONE_SURROGATE.test(name) ? "an option's name" : name} must be valid Unicode; it holds a lone surrogate`);
+  }
+  return value;
+}
+
+function config(message: string): OncecodeError {
+  return new OncecodeError("CONFIG", message);
+}

@@ -1,0 +1,74 @@
+//! Starts operations for a JavaScript environment.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use napi::Env;
+use napi::bindgen_prelude::Function;
+use napi_derive::napi;
+use oncecode::Result;
+use oncecode::store::BoxFuture;
+
+use crate::caller::{self, Caller};
+use crate::log;
+use crate::queue::{Batch, News, Queue};
+use crate::reply::Reply;
+use crate::runtime::RUNTIME;
+
+/// Where the calls of one JavaScript environment come back.
+#[napi]
+pub struct Bridge {
+    pub(crate) queue: Arc<Queue>,
+}
+
+#[napi]
+impl Bridge {
+    /// `reader` is called with all news that are ready, in an array with seven places each.
+    #[napi(constructor)]
+    pub fn new(#[napi(ts_arg_type = "(news: unknown[]) => void")] reader: Function<'_, Batch, ()>) -> napi::Result<Self> {
+        log::install();
+        Queue::new(&reader).map(|queue| Self { queue })
+    }
+}
+
+/// Runs an operation on the runtime; its reply comes through the queue.
+pub(crate) fn start<T>(queue: &Arc<Queue>, env: &Env, call: u32, operation: BoxFuture<'static, Result<T>>)
+where
+    T: Into<Reply> + Send + 'static,
+{
+    spawn(queue, env, call, caller::run(caller_of(queue, call), operation));
+}
+
+/// The same for an operation that may well be ready at once: then this is its reply, and the queue gets none.
+pub(crate) fn try_now<T>(queue: &Arc<Queue>, env: &Env, call: u32, operation: BoxFuture<'static, Result<T>>) -> Option<Reply>
+where
+    T: Into<Reply> + Send + 'static,
+{
+    let mut running = Box::pin(caller::run(caller_of(queue, call), operation));
+    let inside = RUNTIME.enter();
+    let polled = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    drop(inside);
+    match polled {
+        Poll::Ready(outcome) => {
+            queue.expect_news(env);
+            Some(outcome.into())
+        }
+        Poll::Pending => {
+            spawn(queue, env, call, running);
+            None
+        }
+    }
+}
+
+fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
+where
+    T: Into<Reply> + Send + 'static,
+{
+    queue.expect_reply(env);
+    let queue = Arc::clone(queue);
+    RUNTIME.spawn(async move { queue.push(call, News::Reply(running.await.into())) });
+}
+
+fn caller_of(queue: &Arc<Queue>, call: u32) -> Caller {
+    Caller { queue: Arc::clone(queue), call }
+}

@@ -1,0 +1,115 @@
+//! The client: opened, purged and closed here; its operations have a file each.
+
+use std::mem;
+use std::sync::{Arc, OnceLock};
+
+use napi::Env;
+use napi_derive::napi;
+use oncecode::store::BoxFuture;
+use oncecode::{Builder, Error, ErrorKind, Oncecode, Options, Result};
+
+use crate::bridge::{self, Bridge};
+use crate::convert::Text;
+use crate::hooks;
+use crate::queue::Queue;
+use crate::reply::Reply;
+use crate::runtime::RUNTIME;
+
+/// A client, usable once [`Client::open`] has answered.
+#[napi]
+pub struct Client {
+    queue: Arc<Queue>,
+    once: Arc<OnceLock<Oncecode>>,
+    /// Whether calls are tried on the JavaScript thread first.
+    at_once: bool,
+}
+
+#[napi]
+impl Client {
+    /// A client that is not open yet.
+    #[napi(constructor)]
+    pub fn new(bridge: &Bridge) -> Self {
+        Self { queue: Arc::clone(&bridge.queue), once: Arc::default(), at_once: false }
+    }
+
+    /// Opens the store. `options` are JSON; `sends` and `tells` say whether the app has these functions.
+    #[napi]
+    pub fn open(&mut self, env: Env, call: u32, url: Text, options: Text, sends: bool, tells: bool) {
+        // Memory answers without waiting. A listener must know its call until it is told: no short cut then.
+        self.at_once = url.0.trim_start().starts_with("memory:") && !tells;
+        let make = move || Ok(Oncecode::builder(url).options(Options::from_json(&options.0)?));
+        self.open_with(&env, call, make, sends, tells);
+    }
+
+    /// Opens what the environment names.
+    #[napi]
+    pub fn open_from_env(&self, env: Env, call: u32, sends: bool, tells: bool) {
+        self.open_with(&env, call, Oncecode::from_env, sends, tells);
+    }
+
+    /// Deletes expired rows.
+    #[napi]
+    pub fn purge(&self, env: Env, call: u32, limit: u32) -> Option<Reply> {
+        self.run(&env, call, |once| once.purge(limit))
+    }
+
+    /// Releases connections.
+    #[napi]
+    pub fn close(&self, env: Env, call: u32) -> Option<Reply> {
+        self.run(&env, call, |once| {
+            let closing = once.close();
+            Box::pin(async {
+                closing.await;
+                Ok(())
+            })
+        })
+    }
+}
+
+impl Client {
+    fn open_with(
+        &self,
+        env: &Env,
+        call: u32,
+        make: impl FnOnce() -> Result<Builder> + Send + 'static,
+        sends: bool,
+        tells: bool,
+    ) {
+        let once = Arc::clone(&self.once);
+        let opening = async move {
+            let builder = hooks::install(make()?, sends, tells);
+            // Nobody else opens this one.
+            let _ = once.set(builder.open().await?);
+            Ok(())
+        };
+        bridge::start(&self.queue, env, call, Box::pin(opening));
+    }
+
+    /// Runs an operation. The reply, if it is there at once; otherwise the queue has it later.
+    pub(crate) fn run<T>(
+        &self,
+        env: &Env,
+        call: u32,
+        operation: impl FnOnce(&Oncecode) -> BoxFuture<'static, Result<T>>,
+    ) -> Option<Reply>
+    where
+        T: Into<Reply> + Send + 'static,
+    {
+        let Some(once) = self.once.get() else {
+            return Some(Reply::Refused(Error::new(ErrorKind::Closed, "the client is not open")));
+        };
+        if self.at_once {
+            return bridge::try_now(&self.queue, env, call, operation(once));
+        }
+        bridge::start(&self.queue, env, call, operation(once));
+        None
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Connections may say goodbye, for which they need the runtime around them.
+        let _inside = RUNTIME.enter();
+        drop(mem::take(&mut self.once));
+    }
+}

@@ -1,0 +1,107 @@
+//! The app's functions, called in the environment whose call needs them.
+
+use std::sync::Mutex;
+
+use napi::bindgen_prelude::External;
+use napi_derive::napi;
+use oncecode::{Builder, Callback, Error, ErrorKind};
+use tokio::sync::oneshot;
+
+use crate::queue::News;
+use crate::caller;
+
+/// Where the app's sender reports to, once.
+pub(crate) type Report = Mutex<Option<oneshot::Sender<bool>>>;
+
+/// Has the builder call the functions that the app has.
+pub(crate) fn install(mut builder: Builder, sends: bool, tells: bool) -> Builder {
+    if sends {
+        builder = builder.sender(sender());
+    }
+    if tells {
+        builder = builder.events(|event| caller::tell(News::Event(Box::new(event.clone()))));
+    }
+    builder
+}
+
+fn sender() -> Callback {
+    Callback::new(|message| async {
+        let (report, outcome) = oneshot::channel();
+        caller::tell(News::Send(Box::new(message), report));
+        // An environment that ended, or a promise that was thrown away, never reports.
+        match outcome.await {
+            Ok(true) => Ok(()),
+            _ => Err(Error::new(ErrorKind::DeliveryFailed, "the sender failed")),
+        }
+    })
+}
+
+/// The app's sender came to its end. `false`: too late, the deadline was over.
+#[napi]
+pub fn report(to: &External<Report>, sent: bool) -> bool {
+    let report = to.lock().ok().and_then(|mut report| report.take());
+    report.is_some_and(|report| report.send(sent).is_ok())
+}
+
+/// A message for the app's sender.
+#[napi(object, object_from_js = false)]
+pub struct Message {
+    /// The normalised address.
+    pub to: String,
+    /// What the code is for.
+    pub purpose: String,
+    /// The code.
+    pub code: String,
+    /// The text to send, code included.
+    pub text: String,
+    /// The challenge id.
+    pub id: String,
+    /// The BCP 47 locale that was asked for.
+    pub locale: Option<String>,
+    /// The life the code has left, in whole seconds.
+    pub expires_in_seconds: f64,
+}
+
+impl From<oncecode::Message> for Message {
+    fn from(message: oncecode::Message) -> Self {
+        Self {
+            to: message.to.as_str().to_owned(),
+            purpose: message.purpose,
+            code: message.code.expose().to_owned(),
+            text: message.text.expose().to_owned(),
+            id: message.id,
+            locale: message.locale,
+            expires_in_seconds: message.expires_in.as_secs() as f64,
+        }
+    }
+}
+
+/// An event for the app's listener.
+#[napi(object, object_from_js = false)]
+pub struct Event {
+    /// The stable name, such as `LOGIN_OTP_VERIFIED`.
+    pub name: String,
+    /// The purpose.
+    pub purpose: String,
+    /// The masked identifier.
+    pub identifier: Option<String>,
+    /// Why it was refused or failed: an error code.
+    pub reason: Option<String>,
+    /// Attempts left, where that is known.
+    pub attempts_left: Option<u32>,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: f64,
+}
+
+impl From<oncecode::Event> for Event {
+    fn from(event: oncecode::Event) -> Self {
+        Self {
+            name: event.name(),
+            reason: event.reason().map(str::to_owned),
+            purpose: event.purpose,
+            identifier: event.identifier,
+            attempts_left: event.attempts_left,
+            at_ms: event.at_ms as f64,
+        }
+    }
+}

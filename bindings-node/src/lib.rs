@@ -1,0 +1,37 @@
+//! The native part of the npm package `oncecode`. Private: `lib/` is the API.
+
+mod bridge;
+mod caller;
+mod client;
+mod codes;
+mod convert;
+mod hooks;
+mod log;
+mod queue;
+mod reply;
+mod runtime;
+
+use napi_derive::napi;
+use oncecode::ErrorKind;
+
+/// A row of the core's table of errors.
+#[napi(object, object_from_js = false)]
+pub struct ErrorRow {
+    /// `WRONG_CODE` and so on.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u32,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+}
+
+/// The core's table of errors, in its order.
+#[napi]
+pub fn error_table() -> Vec<ErrorRow> {
+    let row = |kind: &ErrorKind| ErrorRow {
+        code: kind.code(),
+        status: kind.status().into(),
+        retryable: kind.retryable(),
+    };
+    ErrorKind::ALL.iter().map(row).collect()
+}

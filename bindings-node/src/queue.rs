@@ -1,0 +1,138 @@
+//! What running calls have to tell, gathered for the JavaScript environment that made them.
+
+use std::mem;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use napi::bindgen_prelude::{External, Function, ToNapiValue};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status, sys};
+use oncecode::{Event, Message};
+use tokio::sync::oneshot;
+
+use crate::convert::Row;
+use crate::hooks;
+use crate::reply::Reply;
+
+/// Places in an array for one piece of news: the call's number, a tag and up to five values.
+pub(crate) const WIDTH: usize = 7;
+
+/// What a call tells the environment that made it.
+pub(crate) enum News {
+    Reply(Reply),
+    Send(Box<Message>, oneshot::Sender<bool>),
+    Event(Box<Event>),
+    Warning(String),
+}
+
+/// Calls a JavaScript function from any thread. Does not keep the process alive by itself.
+type Wake = ThreadsafeFunction<(), (), Batch, Status, false, true>;
+
+/// The news of one environment.
+#[derive(Default)]
+pub(crate) struct Queue {
+    news: Mutex<Vec<(u32, News)>>,
+    wake: OnceLock<Wake>,
+    /// Calls without a reply; they keep the process alive. Changed on the JavaScript thread only.
+    calls: AtomicU32,
+}
+
+impl Queue {
+    /// A queue whose news `reader` gets, all that there are at once.
+    pub(crate) fn new(reader: &Function<'_, Batch, ()>) -> napi::Result<Arc<Self>> {
+        let queue = Arc::new(Self::default());
+        let weak = Arc::downgrade(&queue);
+        let builder = reader.build_threadsafe_function::<()>().weak::<true>();
+        let wake = builder.build_callback(move |context| Ok(Self::drain(&weak, &context.env)))?;
+        let _ = queue.wake.set(wake);
+        Ok(queue)
+    }
+
+    /// Adds news. The reader is woken for the first only: it takes along whatever comes until it runs.
+    pub(crate) fn push(&self, call: u32, news: News) {
+        let mut waiting = self.lock();
+        waiting.push((call, news));
+        let first = waiting.len() == 1;
+        drop(waiting);
+        if let (true, Some(wake)) = (first, self.wake.get()) {
+            // An environment that is ending needs no news.
+            let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// A call began whose reply will come through here.
+    pub(crate) fn expect_reply(&self, env: &Env) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.keep_alive(env, true);
+        }
+    }
+
+    /// Keeps the process alive for news without a call that would.
+    pub(crate) fn expect_news(&self, env: &Env) {
+        if !self.lock().is_empty() {
+            self.keep_alive(env, true);
+        }
+    }
+
+    fn drain(queue: &Weak<Self>, env: &Env) -> Batch {
+        let Some(queue) = queue.upgrade() else { return Batch(Vec::new()) };
+        let news = mem::take(&mut *queue.lock());
+        let replies = news.iter().filter(|(_, news)| matches!(news, News::Reply(_))).count() as u32;
+        if queue.calls.fetch_sub(replies, Ordering::Relaxed) == replies {
+            queue.keep_alive(env, false);
+        }
+        Batch(news)
+    }
+
+    fn keep_alive(&self, env: &Env, yes: bool) {
+        let change = if yes { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
+        let Some(wake) = self.wake.get() else { return };
+        wake.handle.with_read_aborted(|aborted| {
+            if !aborted {
+                // SAFETY: this is the JavaScript thread, and the function was not released.
+                unsafe { change(env.raw(), wake.handle.get_raw()) };
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u32, News)>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that was ready at one wake-up: an array with [`WIDTH`] places each.
+pub(crate) struct Batch(Vec<(u32, News)>);
+
+impl ToNapiValue for Batch {
+    unsafe fn to_napi_value(env: sys::napi_env, Batch(news): Self) -> napi::Result<sys::napi_value> {
+        let mut row = Row::new(env, news.len() * WIDTH)?;
+        for (place, (call, news)) in news.into_iter().enumerate() {
+            row.go_to(place * WIDTH);
+            row.number(call.into())?;
+            news.write(&mut row)?;
+        }
+        Ok(row.finish())
+    }
+}
+
+impl News {
+    /// A tag and what belongs to it, as `lib/bridge.cts` reads them. Tags 0 and 1 are a [`Reply`]'s.
+    fn write(self, row: &mut Row) -> napi::Result<()> {
+        match self {
+            News::Reply(reply) => reply.write(row),
+            News::Send(message, report) => {
+                row.number(2.0)?;
+                row.value(hooks::Message::from(*message))?;
+                row.value(External::new(Mutex::new(Some(report))))
+            }
+            News::Event(event) => {
+                row.number(3.0)?;
+                row.value(hooks::Event::from(*event))
+            }
+            News::Warning(text) => {
+                row.number(4.0)?;
+                row.text(&text)
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What an operation ends with, and how that is written for `lib/`.
+
+use std::error::Error as _;
+
+use napi::Result;
+use napi::bindgen_prelude::ToNapiValue;
+use napi::sys;
+use oncecode::{Error, Peek, Sent, Verified};
+
+use crate::queue::WIDTH;
+use crate::convert::Row;
+
+/// The end of a call.
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// A yes or no.
+    Flag(bool),
+    /// A number.
+    Count(u64),
+    /// A code is on its way.
+    Sent(Sent),
+    /// The code was right.
+    Verified(Verified),
+    /// What is live, if anything.
+    Peek(Option<Peek>),
+    /// It failed.
+    Refused(Error),
+}
+
+impl Reply {
+    /// A tag, 0 for an answer and 1 for a refusal, and what belongs to it, as `lib/` reads them.
+    pub(crate) fn write(&self, row: &mut Row) -> Result<()> {
+        row.number(if matches!(self, Reply::Refused(_)) { 1.0 } else { 0.0 })?;
+        match self {
+            Reply::Done | Reply::Peek(None) => Ok(()),
+            Reply::Flag(yes) => row.value(*yes),
+            Reply::Count(count) => row.number(*count as f64),
+            Reply::Sent(sent) => {
+                challenge(row, &sent.id, sent.expires_at_ms, sent.resend_at_ms, sent.attempts_left)?;
+                sent.code.as_ref().map_or(Ok(()), |code| row.text(code.expose()))
+            }
+            Reply::Peek(Some(live)) => {
+                challenge(row, &live.id, live.expires_at_ms, live.resend_at_ms, live.attempts_left)
+            }
+            Reply::Verified(verified) => {
+                row.text(verified.identifier.as_str())?;
+                verified.data.as_ref().map_or(Ok(()), |data| row.text(&data.to_string()))
+            }
+            Reply::Refused(error) => refusal(row, error),
+        }
+    }
+}
+
+fn challenge(row: &mut Row, id: &str, expires_at_ms: u64, resend_at_ms: u64, attempts_left: u32) -> Result<()> {
+    row.text(id)?;
+    row.number(expires_at_ms as f64)?;
+    row.number(resend_at_ms as f64)?;
+    row.number(attempts_left.into())
+}
+
+fn refusal(row: &mut Row, error: &Error) -> Result<()> {
+    row.text(error.code())?;
+    row.text(error.message())?;
+    error.retry_after_seconds().map_or_else(|| Ok(()), |seconds| row.number(seconds as f64))?;
+    row.value(error.attempts_left())?;
+    match error.source() {
+        Some(cause) => row.text(&cause.to_string()),
+        None => Ok(()),
+    }
+}
+
+macro_rules! reply_from {
+    ($($given:ty => $make:expr;)+) => {$(
+        impl From<$given> for Reply {
+            fn from(given: $given) -> Self {
+                ($make)(given)
+            }
+        }
+    )+};
+}
+
+reply_from! {
+    () => |()| Reply::Done;
+    bool => Reply::Flag;
+    u64 => Reply::Count;
+    Sent => Reply::Sent;
+    Verified => Reply::Verified;
+    Option<Peek> => Reply::Peek;
+}
+
+impl<T: Into<Reply>> From<oncecode::Result<T>> for Reply {
+    fn from(outcome: oncecode::Result<T>) -> Self {
+        outcome.map_or_else(Reply::Refused, Into::into)
+    }
+}
+
+/// The answer of a call that ended at once.
+impl ToNapiValue for Reply {
+    unsafe fn to_napi_value(env: sys::napi_env, reply: Self) -> Result<sys::napi_value> {
+        let mut row = Row::new(env, WIDTH)?;
+        row.skip()?;
+        reply.write(&mut row)?;
+        Ok(row.finish())
+    }
+}

@@ -1,0 +1,76 @@
+"""One-time codes done right, once.
+
+`Oncecode` issues codes to phone numbers and email addresses and verifies each exactly once, with
+attempt limits, cooldowns, rate limits and failure budgets that hold under any number of concurrent
+callers, on the store you have: memory, SQLite, PostgreSQL or Redis. `oncecode.blocking` is the same
+without an event loop.
+
+>>> import asyncio, oncecode
+>>> async def main():
+...     async with await oncecode.Oncecode.open("memory:", mode="development", sender="none:") as once:
+...         sent = await once.codes.issue(to="+1 415 867 5309", purpose="login")
+...         done = await once.codes.verify(to="+14158675309", purpose="login", code=sent.code)
+...         print(done.identifier)
+>>> asyncio.run(main())
++14158675309
+"""
+
+from . import blocking, errors
+from ._native import Event, Message, Peek, Sent, Verified
+from .client import Oncecode
+from .codes import BlockingCodes, Codes
+from .errors import (
+    Closed,
+    CodeNotFound,
+    Config,
+    Cooldown,
+    DeliveryFailed,
+    Fault,
+    Internal,
+    InvalidArgument,
+    InvalidCode,
+    InvalidEmail,
+    InvalidPhone,
+    OncecodeError,
+    RateLimited,
+    Refused,
+    StoreUnavailable,
+    TooManyAttempts,
+    WrongCode,
+)
+from .options import EventCallback, Limit, Options, Policy, SendCallback
+
+__all__ = [
+    "BlockingCodes",
+    "Closed",
+    "CodeNotFound",
+    "Codes",
+    "Config",
+    "Cooldown",
+    "DeliveryFailed",
+    "Event",
+    "EventCallback",
+    "Fault",
+    "Internal",
+    "InvalidArgument",
+    "InvalidCode",
+    "InvalidEmail",
+    "InvalidPhone",
+    "Limit",
+    "Message",
+    "Oncecode",
+    "OncecodeError",
+    "Options",
+    "Peek",
+    "Policy",
+    "RateLimited",
+    "Refused",
+    "SendCallback",
+    "Sent",
+    "StoreUnavailable",
+    "TooManyAttempts",
+    "Verified",
+    "WrongCode",
+    "blocking",
+    "errors",
+]

@@ -1,0 +1,142 @@
+"""The native module. Private: import from `oncecode`."""
+
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
+from datetime import datetime
+from typing import Any, final
+
+from typing_extensions import TypeAlias
+
+JSON: TypeAlias = None | bool | int | float | str | Sequence[Any] | Mapping[str, Any]
+
+@final
+class Client:
+    def __new__(
+        cls,
+        given: tuple[str, str] | None,
+        waits: bool,
+        send: Callable[[Message, Reply, Any], None] | None,
+        tell: Callable[[Event, Context | None], None] | None,
+    ) -> Client: ...
+    def connect(self) -> None | Future[None]: ...
+    def purge(self, limit: int) -> int | Future[int]: ...
+    def close(self) -> None | Future[None]: ...
+    def issue(
+        self, to: str, purpose: str, ip: str | None, locale: str | None, data: JSON
+    ) -> Sent | Future[Sent]: ...
+    def verify(
+        self, to: str | None, id: str | None, purpose: str, code: str, ip: str | None
+    ) -> Verified | Future[Verified]: ...
+    def resend(
+        self, to: str | None, id: str | None, purpose: str, ip: str | None, locale: str | None
+    ) -> Sent | Future[Sent]: ...
+    def cancel(self, to: str | None, id: str | None, purpose: str) -> bool | Future[bool]: ...
+    def peek(self, to: str | None, id: str | None, purpose: str) -> Peek | None | Future[Peek | None]: ...
+
+@final
+class Sent:
+    """A code is on its way."""
+
+    @property
+    def id(self) -> str:
+        """The challenge id: give it to the browser to bind the code to it."""
+    @property
+    def expires_at(self) -> datetime:
+        """When the code expires: an aware datetime in UTC."""
+    @property
+    def resend_at(self) -> datetime:
+        """When the next code may be asked for: an aware datetime in UTC."""
+    @property
+    def attempts_left(self) -> int:
+        """Wrong codes that may still be tried."""
+    @property
+    def code(self) -> str | None:
+        """The code, in development mode only; `None` in production."""
+
+@final
+class Verified:
+    """The code was right."""
+
+    @property
+    def identifier(self) -> str:
+        """The address that is now proven, normalised."""
+    @property
+    def purpose(self) -> str:
+        """The purpose."""
+    @property
+    def data(self) -> Any:
+        """What was given at issue."""
+
+@final
+class Peek:
+    """A live challenge, without its code."""
+
+    @property
+    def id(self) -> str:
+        """The challenge id."""
+    @property
+    def expires_at(self) -> datetime:
+        """When the code expires: an aware datetime in UTC."""
+    @property
+    def resend_at(self) -> datetime:
+        """When the next code may be asked for: an aware datetime in UTC."""
+    @property
+    def attempts_left(self) -> int:
+        """Wrong codes that may still be tried."""
+
+@final
+class Message:
+    """A message that carries a code, for the callback `sender`."""
+
+    @property
+    def to(self) -> str:
+        """Whom to send to: a phone number in E.164 form or an email address."""
+    @property
+    def purpose(self) -> str:
+        """What the code is for."""
+    @property
+    def code(self) -> str:
+        """The code."""
+    @property
+    def text(self) -> str:
+        """The text to send, code included."""
+    @property
+    def id(self) -> str:
+        """The challenge id: the same for a code that is sent again."""
+    @property
+    def locale(self) -> str | None:
+        """The BCP 47 locale that was asked for, if any."""
+    @property
+    def expires_in_seconds(self) -> int:
+        """The life the code has left, in whole seconds."""
+
+@final
+class Event:
+    """Something that happened, for the callback `events`."""
+
+    @property
+    def name(self) -> str:
+        """The stable name, such as `SIGNUP_OTP_VERIFIED`."""
+    @property
+    def purpose(self) -> str:
+        """The purpose, as given."""
+    @property
+    def identifier(self) -> str | None:
+        """The masked address; `None` where only a challenge id was known."""
+    @property
+    def reason(self) -> str | None:
+        """Why it was refused or failed: an error code such as `WRONG_CODE`."""
+    @property
+    def attempts_left(self) -> int | None:
+        """Attempts left, where that is known."""
+    @property
+    def at(self) -> datetime:
+        """When: an aware datetime in UTC."""
+
+@final
+class Reply:
+    def sent(self) -> None: ...
+    def failed(self, exception: BaseException) -> None: ...
+
+def error_table() -> list[tuple[str, str, int, bool, bool]]: ...

@@ -1,0 +1,81 @@
+"""The client for code without an event loop: the same methods, not awaited.
+
+```python
+from oncecode.blocking import Oncecode
+
+with Oncecode.open("memory:", mode="development") as once:
+    sent = once.codes.issue(to="+1 415 867 5309", purpose="login")
+    done = once.codes.verify(to="+14158675309", purpose="login", code=sent.code)
+```
+
+Other threads run while a call waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from . import opening
+from .codes import BlockingCodes
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from ._native import Client
+    from .options import EventCallback, Options, SendCallback
+
+
+class Oncecode:
+    """A client: one store, one sender, one set of rules. Threads may share it."""
+
+    __slots__ = ("__weakref__", "_native", "codes")
+
+    codes: BlockingCodes
+    """One-time codes: issue, verify, resend, cancel, peek."""
+
+    def __init__(self, native: Client) -> None:
+        self._native = native
+        self.codes = BlockingCodes(native)
+
+    @classmethod
+    def open(cls, url: str, **options: Unpack[Options]) -> Self:
+        """Open the store at `url`: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+
+        Raises:
+            Config: An option cannot work; the message says what to change.
+            StoreUnavailable: The store did not answer.
+        """
+        return cls._connected(opening.from_options(url, options, waits=True))
+
+    @classmethod
+    def from_env(
+        cls, *, sender: SendCallback | None = None, events: EventCallback | None = None
+    ) -> Self:
+        """Open what the environment names: see `oncecode.Oncecode.from_env`."""
+        return cls._connected(opening.from_env(sender, events, waits=True))
+
+    def purge(self, *, limit: int = 1000) -> int:
+        """Delete up to `limit` expired rows from SQL stores. Returns how many."""
+        return cast("int", self._native.purge(limit))
+
+    def close(self) -> None:
+        """Release connections. Every later call raises `Closed`; closing twice is fine."""
+        self._native.close()
+
+    @classmethod
+    def _connected(cls, native: Client) -> Self:
+        native.connect()
+        return cls(native)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,111 @@
+"""The client for asyncio (and uvloop)."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from typing import TYPE_CHECKING
+
+from . import opening
+from .codes import Codes
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+    from . import blocking
+    from ._native import Client
+    from .options import EventCallback, Options, SendCallback
+
+
+class Oncecode:
+    """A client: one store, one sender, one set of rules.
+
+    It serves any number of tasks, threads and event loops at once, and forked processes too: they
+    open connections of their own. (What a `memory:` store holds stays with the parent.)
+
+    ```python
+    async with await Oncecode.open("memory:", mode="development") as once:
+        sent = await once.codes.issue(to="+1 415 867 5309", purpose="login")
+        done = await once.codes.verify(to="+14158675309", purpose="login", code=sent.code)
+    ```
+    """
+
+    __slots__ = ("__weakref__", "_native", "codes")
+
+    codes: Codes
+    """One-time codes: issue, verify, resend, cancel, peek."""
+
+    def __init__(self, native: Client) -> None:
+        self._native = native
+        self.codes = Codes(native)
+
+    @classmethod
+    async def open(cls, url: str, **options: Unpack[Options]) -> Self:
+        """Open the store at `url`: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+
+        Checks the options, connects, and creates or updates tables where the store has them.
+
+        Raises:
+            Config: An option cannot work; the message says what to change.
+            StoreUnavailable: The store did not answer.
+        """
+        return await cls._connected(opening.from_options(url, options, waits=False))
+
+    @classmethod
+    async def from_env(
+        cls, *, sender: SendCallback | None = None, events: EventCallback | None = None
+    ) -> Self:
+        """Open what the environment names.
+
+        `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the names that
+        apps already have: `REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`,
+        `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`.
+
+        Raises:
+            Config: It names no store in production, or something that cannot work.
+            StoreUnavailable: The store did not answer.
+        """
+        return await cls._connected(opening.from_env(sender, events, waits=False))
+
+    @staticmethod
+    def open_sync(url: str, **options: Unpack[Options]) -> blocking.Oncecode:
+        """Open a client for code without an event loop: `oncecode.blocking.Oncecode.open`."""
+        from .blocking import Oncecode as Blocking
+
+        return Blocking.open(url, **options)
+
+    async def purge(self, *, limit: int = 1000) -> int:
+        """Delete up to `limit` expired rows from stores that do not do so by themselves (SQL).
+
+        Returns how many.
+
+        Raises:
+            StoreUnavailable: The store did not answer.
+        """
+        answer = self._native.purge(limit)
+        return await answer if isinstance(answer, Future) else answer
+
+    async def close(self) -> None:
+        """Release connections. Every later call raises `Closed`; closing twice is fine."""
+        answer = self._native.close()
+        if isinstance(answer, Future):
+            await answer
+
+    @classmethod
+    async def _connected(cls, native: Client) -> Self:
+        answer = native.connect()
+        if isinstance(answer, Future):
+            await answer
+        return cls(native)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,167 @@
+"""What operations raise.
+
+```text
+OncecodeError
+├── Refused             the rules say no; asking again unchanged will not help
+│   ├── WrongCode          401
+│   ├── CodeNotFound       401
+│   ├── TooManyAttempts    429
+│   ├── Cooldown           429, retryable
+│   ├── RateLimited        429, retryable
+│   ├── InvalidPhone       400
+│   ├── InvalidEmail       400
+│   ├── InvalidCode        400
+│   └── InvalidArgument    400
+└── Fault               something is broken or out of reach
+    ├── StoreUnavailable   503, retryable
+    ├── DeliveryFailed     502, retryable
+    ├── Config             500
+    ├── Closed             500
+    └── Internal           500
+```
+
+No message holds a code, a secret or a whole address.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OncecodeError(Exception):
+    """Whatever an operation raises is one of these."""
+
+    code: ClassVar[str]
+    """The stable code, `UPPER_SNAKE`, the same in Rust, Node.js and Python."""
+    status: ClassVar[int]
+    """The HTTP status to answer with."""
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later with nothing changed."""
+
+    retry_after_seconds: int | None
+    """How long to wait before the same call can succeed, in whole seconds, rounded up."""
+    attempts_left: int | None
+    """How many codes may still be tried; for `WrongCode` and `TooManyAttempts`."""
+
+    def __init__(
+        self,
+        message: str = "",
+        retry_after_seconds: int | None = None,
+        attempts_left: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.attempts_left = attempts_left
+
+
+class Refused(OncecodeError):
+    """The rules say no: a wrong code, a cooldown, an invalid number."""
+
+
+class Fault(OncecodeError):
+    """Something is broken or out of reach: the store, the provider, the configuration."""
+
+
+class WrongCode(Refused):
+    """The code is not the one that was sent; `attempts_left` says how many tries remain."""
+
+    code = "WRONG_CODE"
+    status = 401
+
+
+class CodeNotFound(Refused):
+    """No live code: never issued, expired, cancelled or used. Deliberately one answer for all."""
+
+    code = "CODE_NOT_FOUND"
+    status = 401
+
+
+class TooManyAttempts(Refused):
+    """The attempts of this code, or the failure budget of this address, are spent."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    status = 429
+
+
+class Cooldown(Refused):
+    """A code went out a moment ago; `retry_after_seconds` says when the next may."""
+
+    code = "COOLDOWN"
+    status = 429
+    retryable = True
+
+
+class RateLimited(Refused):
+    """A limit per address or IP address is reached."""
+
+    code = "RATE_LIMITED"
+    status = 429
+    retryable = True
+
+
+class InvalidPhone(Refused):
+    """Not a phone number that exists in its numbering plan."""
+
+    code = "INVALID_PHONE"
+    status = 400
+
+
+class InvalidEmail(Refused):
+    """Not an email address."""
+
+    code = "INVALID_EMAIL"
+    status = 400
+
+
+class InvalidCode(Refused):
+    """Not a code of the configured length and alphabet. No attempt was counted."""
+
+    code = "INVALID_CODE"
+    status = 400
+
+
+class InvalidArgument(Refused):
+    """Some other argument is missing, too long or of the wrong type."""
+
+    code = "INVALID_ARGUMENT"
+    status = 400
+
+
+class StoreUnavailable(Fault):
+    """The store did not answer in time or refused. Nothing was accepted."""
+
+    code = "STORE_UNAVAILABLE"
+    status = 503
+    retryable = True
+
+
+class DeliveryFailed(Fault):
+    """The message could not be sent; cooldown and quota were given back.
+
+    `__cause__` is what a sender of your own raised.
+    """
+
+    code = "DELIVERY_FAILED"
+    status = 502
+    retryable = True
+
+
+class Config(Fault):
+    """The options or the environment cannot work; the message says what to change."""
+
+    code = "CONFIG"
+    status = 500
+
+
+class Closed(Fault):
+    """The client was closed."""
+
+    code = "CLOSED"
+    status = 500
+
+
+class Internal(Fault):
+    """A bug in oncecode. Please report it."""
+
+    code = "INTERNAL"
+    status = 500

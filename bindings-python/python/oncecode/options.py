@@ -1,0 +1,145 @@
+"""The options of `Oncecode.open`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Callable, Literal, TypedDict, cast
+
+from ._native import Event, Message
+from .callbacks import is_async
+from .errors import Config
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
+
+SendCallback: TypeAlias = Callable[[Message], object]
+"""Sends a message; async or not. What it raises fails the delivery, what it returns is ignored."""
+
+EventCallback: TypeAlias = Callable[[Event], object]
+"""Told what happened. It must be quick; what it raises is logged."""
+
+
+class Limit(TypedDict):
+    """So many per so many seconds."""
+
+    max: int
+    """From 1 to 65535."""
+    window_seconds: float
+    """Above 0, at most 30 days."""
+
+
+class Policy(TypedDict, total=False):
+    """Rules for codes; what is absent keeps its default. `False` or `None` switches a limit off."""
+
+    code_length: int
+    """Characters in a code, 4 to 10. Default 6."""
+    code_alphabet: Literal["digits", "letters"]
+    """What codes are made of; the letters leave out look-alikes. Default digits."""
+    ttl_seconds: float
+    """Life of a code. Default 600."""
+    max_attempts: int
+    """Codes compared with one challenge, 1 to 100. Default 5."""
+    cooldown_seconds: float
+    """Between two issues for an address. Default 60."""
+    issue_limit: Limit | Literal[False] | None
+    """Issues per address. Default 3 per 900 s."""
+    verify_limit: Limit | Literal[False] | None
+    """Comparisons per address. Default 10 per 900 s."""
+    failure_budget: Limit | Literal[False] | None
+    """Wrong codes per address over all its challenges. Default 30 per 24 h."""
+    ip_issue_limit: Limit | Literal[False] | None
+    """Issues per IP address (IPv6: per /64). Default 30 per 900 s."""
+    ip_verify_limit: Limit | Literal[False] | None
+    """Verifications per IP address (IPv6: per /64). Default 100 per 900 s."""
+    resend: Literal["rotate", "keep"]
+    """What `resend` does: a new code (default), or the same for half its life."""
+
+
+class Options(TypedDict, total=False):
+    """The options of `Oncecode.open`, all optional; `None` is as good as absent."""
+
+    secret: str | list[str] | None
+    """Keys all digests: at least 32 bytes, from `openssl rand -base64 32`. Required in production.
+    A list, newest first, rotates."""
+    index_secret: str | None
+    """Names addresses in keys; must stay the same across rotations. Default: the last secret."""
+    mode: Literal["production", "development"] | None
+    """Production (default), or development: `console:` sends and `issue` returns the code."""
+    policy: Policy | None
+    """Rules for codes."""
+    purposes: Mapping[str, Policy] | None
+    """Rules that differ for some purposes, by purpose."""
+    sender: str | SendCallback | None
+    """Who sends: `console:` or `none:` (development only), or a callable.
+
+    An async callable runs on the event loop of the call, with the caller's context variables; any
+    other in the loop's default executor, with them too. With the blocking client it is called in the
+    calling thread."""
+    events: EventCallback | None
+    """Told of every event. Default: `logging.getLogger("oncecode")` at INFO."""
+    app_name: str | None
+    """The app's name in messages."""
+    default_region: str | None
+    """ISO 3166-1 alpha-2 region of phone numbers written without a country code."""
+    key_prefix: str | None
+    """Separates apps that share a store. Default `oncecode`."""
+    readable_keys: bool | None
+    """Keep addresses legible in keys, for debugging. Not in production."""
+    deadline_ms: float | None
+    """The bound of every store call, connecting included. Default 250."""
+    send_deadline_ms: float | None
+    """The bound of sending a message. Default 10 000."""
+    table_prefix: str | None
+    """SQL stores: what table names begin with. Default `oncecode_`."""
+    schema: str | None
+    """PostgreSQL: the schema of the tables. Default: the connection's own."""
+    max_connections: int | None
+    """SQL stores: connections at most. Default 10."""
+
+
+def check_url(url: object) -> str:
+    """The URL, if it is a string that Rust can hold."""
+    if not isinstance(url, str):
+        raise Config(f"url must be a string such as 'memory:', not {type(url).__name__}")
+    _encode("url", url)
+    return url
+
+
+def split(
+    options: Mapping[str, object],
+) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
+    """Options as the core reads them, and apart from them the callables."""
+    plain = {name: value for name, value in options.items() if value is not None}
+    sender = plain.pop("sender") if callable(plain.get("sender")) else None
+    events = plain.pop("events", None)
+    if events is not None and (not callable(events) or is_async(events)):
+        raise Config(f"events must be a callable that is not async, not {type(events).__name__}")
+    return plain, cast("SendCallback | None", sender), cast("EventCallback | None", events)
+
+
+def encode(options: Mapping[str, object]) -> str:
+    """JSON. What can't be expressed in it is refused here, by name; the rest by the core."""
+    fields = (f"{_encode('option', name)}:{_encode(name, value)}" for name, value in options.items())
+    return "{" + ",".join(fields) + "}"
+
+
+def _encode(name: str, value: object) -> str:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        raise Config(f"{name} must be valid Unicode; it holds a lone surrogate") from None
+    except (TypeError, ValueError, RecursionError):
+        # Without the cause, whose message may repeat a secret.
+        raise Config(f"{name} must be {_EXPECTED.get(name, 'JSON')}") from None
+    return text
+
+
+_EXPECTED = {
+    "secret": "a string or a list of strings, newest first",
+    "index_secret": "a string",
+    "policy": "a dict of rules",
+    "purposes": "a dict of policies",
+    "sender": "a URL such as 'console:', or a callable",
+}

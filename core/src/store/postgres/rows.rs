@@ -1,0 +1,99 @@
+//! What rows mean, and what errors mean.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
+use sqlx::{Decode, Postgres, Row, Type};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Entry;
+use crate::store::challenge::millis;
+use crate::store::sql;
+
+/// Longer spans would leave the range of the server's times.
+const LONGEST_MS: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
+
+pub(super) fn interval(span: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: millis(span).min(LONGEST_MS) as i64 * 1000 }
+}
+
+/// A span of time in whole milliseconds; none and negative ones are zero.
+pub(super) fn span(row: &PgRow, name: &str) -> Result<Duration> {
+    let found = get::<Option<PgInterval>>(row, name)?.unwrap_or_default();
+    // The difference of two times has no months.
+    let micros = i64::from(found.days) * 24 * 60 * 60 * 1_000_000 + found.microseconds;
+    Ok(Duration::from_millis(micros.max(0) as u64 / 1000))
+}
+
+pub(super) fn number(row: &PgRow, name: &str) -> Result<u32> {
+    Ok(get::<i64>(row, name)?.clamp(0, i64::from(u32::MAX)) as u32)
+}
+
+pub(super) fn read_id(row: &PgRow, name: &str) -> Result<[u8; 16]> {
+    get::<&[u8]>(row, name)?.try_into().map_err(|_| unexpected())
+}
+
+pub(super) fn read_entry(row: Option<PgRow>) -> Result<Option<Entry>> {
+    let Some(row) = row else { return Ok(None) };
+    Ok(sql::entry(get(&row, "value")?, get(&row, "number")?, get(&row, "version")?, span(&row, "rest")?))
+}
+
+pub(super) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, name: &str) -> Result<T> {
+    row.try_get(name).map_err(failed)
+}
+
+/// Why a connection could not be opened or the tables not be made.
+pub(super) fn unopened(error: sqlx::Error) -> Error {
+    let message = match (&error, code(&error).as_deref()) {
+        (_, Some("28P01" | "28000")) => "PostgreSQL refuses this user or password",
+        (_, Some("3D000")) => "there is no such PostgreSQL database",
+        (_, Some("42501")) => "this PostgreSQL user may not make or use the tables; grant CREATE on the schema, or use another schema",
+        (sqlx::Error::Tls(_), _) => "no TLS connection to PostgreSQL; check sslmode and certificates in the URL",
+        (sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_), _) => "the store URL cannot be used as it is",
+        _ => return failed(error),
+    };
+    Error::config(message).with_source(cause(error))
+}
+
+/// Why a call failed.
+pub(super) fn failed(error: sqlx::Error) -> Error {
+    let (kind, message) = match class(&error).as_deref() {
+        None if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_)) => {
+            (ErrorKind::Internal, "PostgreSQL gave an answer that makes no sense")
+        }
+        None => (ErrorKind::StoreUnavailable, "PostgreSQL cannot be reached"),
+        // Connections, resources, operators, state, the system, conflicts: all of them pass.
+        Some("08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX") => {
+            (ErrorKind::StoreUnavailable, "PostgreSQL cannot do this at the moment")
+        }
+        Some("3D" | "3F" | "42" | "28") => (ErrorKind::Config, "the tables of oncecode are missing, were changed, or may not be used"),
+        Some(_) => (ErrorKind::Internal, "PostgreSQL refused a statement"),
+    };
+    Error::new(kind, message).with_source(cause(error))
+}
+
+pub(super) fn unexpected() -> Error {
+    Error::new(ErrorKind::Internal, "PostgreSQL gave an answer that makes no sense")
+}
+
+/// What concerns the server rather than one statement.
+pub(super) fn is_outage(error: &sqlx::Error) -> bool {
+    matches!(class(error).as_deref(), None | Some("08" | "25" | "57"))
+}
+
+pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+fn class(error: &sqlx::Error) -> Option<String> {
+    code(error).map(|code| code.chars().take(2).collect())
+}
+
+/// The driver's error, but of the server's only code and message: its details may quote rows.
+fn cause(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match (code(&error), &error) {
+        (Some(code), sqlx::Error::Database(e)) => format!("{code}: {}", e.message()).into(),
+        _ => error.into(),
+    }
+}

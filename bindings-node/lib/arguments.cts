@@ -2,25 +2,15 @@
 
 import { OncecodeError } from "./errors.cjs";
 
-const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
+export const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
 
-/** The fields that `read` takes from an argument, which may be no object or have getters that throw. */
-export function fields<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new OncecodeError("INVALID_ARGUMENT", "the argument must be an object whose fields can be read", { cause });
-  }
+export function text(from: unknown, name: string): string {
+  return checked(name, field(from, name));
 }
 
-export function text(name: string, value: unknown): string {
-  if (typeof value !== "string") throw invalid(`${name} must be a string, ${not(value)}`);
-  if (LONE_SURROGATE.test(value)) throw invalid(`${name} must be valid Unicode; it holds a lone surrogate`);
-  return value;
-}
-
-export function optionalText(name: string, value: unknown): string | undefined {
-  return value === undefined ? undefined : text(name, value);
+export function optionalText(from: unknown, name: string): string | undefined {
+  const value = field(from, name);
+  return value === undefined ? undefined : checked(name, value);
 }
 
 export function wholeNumber(name: string, value: unknown): number {
@@ -29,7 +19,8 @@ export function wholeNumber(name: string, value: unknown): number {
 }
 
 /** JSON for `data`; `undefined` is no data. */
-export function json(name: string, value: unknown): string | undefined {
+export function json(from: unknown, name: string): string | undefined {
+  const value = field(from, name);
   if (value === undefined) return undefined;
   let written: string | undefined;
   try {
@@ -39,6 +30,21 @@ export function json(name: string, value: unknown): string | undefined {
   }
   if (written === undefined) throw invalid(`${name} must be what JSON can hold, ${not(value)}`);
   return written;
+}
+
+function field(from: unknown, name: string): unknown {
+  try {
+    return (from as Record<string, unknown>)[name];
+  } catch (cause) {
+    const missing = from === undefined || from === null;
+    throw invalid(missing ? "an object with the arguments is missing" : `${name} can't be read`, cause);
+  }
+}
+
+function checked(name: string, value: unknown): string {
+  if (typeof value !== "string") throw invalid(`${name} must be a string, ${not(value)}`);
+  if (LONE_SURROGATE.test(value)) throw invalid(`${name} must be valid Unicode; it holds a lone surrogate`);
+  return value;
 }
 
 function invalid(message: string, cause?: unknown): OncecodeError {
@@ -51,5 +57,3 @@ export function not(value: unknown): string {
   if (value === null) return "not null";
   return `not ${Array.isArray(value) ? "an array" : `of type ${typeof value}`}`;
 }
-
-export { LONE_SURROGATE };

@@ -1,4 +1,4 @@
-import { fields, json, optionalText, text } from "./arguments.cjs";
+import { json, optionalText, text } from "./arguments.cjs";
 import { type Connection, type News, values } from "./bridge.cjs";
 
 /** What {@link Codes.issue} needs. */
@@ -86,12 +86,11 @@ export class Codes {
    * `STORE_UNAVAILABLE`.
    */
   async issue(request: IssueRequest): Promise<Sent> {
-    const given = fields(() => ({ to: request.to, purpose: request.purpose, ip: request.ip, locale: request.locale, data: request.data }));
-    const to = text("to", given.to);
-    const purpose = text("purpose", given.purpose);
-    const ip = optionalText("ip", given.ip);
-    const locale = optionalText("locale", given.locale);
-    const data = json("data", given.data);
+    const to = text(request, "to");
+    const purpose = text(request, "purpose");
+    const ip = optionalText(request, "ip");
+    const locale = optionalText(request, "locale");
+    const data = json(request, "data");
     return sent(values(await this.#connection.ask((client, call) => client.issue(call, to, purpose, ip, locale, data))));
   }
 
@@ -104,10 +103,9 @@ export class Codes {
    * `STORE_UNAVAILABLE`.
    */
   async verify(request: VerifyRequest): Promise<Verified> {
-    const given = fields(() => ({ ...named(request), code: request.code, ip: request.ip }));
-    const { to, id, purpose } = target(given);
-    const code = text("code", given.code);
-    const ip = optionalText("ip", given.ip);
+    const { to, id, purpose } = target(request);
+    const code = text(request, "code");
+    const ip = optionalText(request, "ip");
     const [, , identifier, data] = values(
       await this.#connection.ask((client, call) => client.verify(call, to, id, purpose, code, ip)),
     );
@@ -123,10 +121,9 @@ export class Codes {
    * @throws OncecodeError As {@link Codes.issue}, and `CODE_NOT_FOUND` when `id` names no live challenge.
    */
   async resend(request: ResendRequest): Promise<Sent> {
-    const given = fields(() => ({ ...named(request), ip: request.ip, locale: request.locale }));
-    const { to, id, purpose } = target(given);
-    const ip = optionalText("ip", given.ip);
-    const locale = optionalText("locale", given.locale);
+    const { to, id, purpose } = target(request);
+    const ip = optionalText(request, "ip");
+    const locale = optionalText(request, "locale");
     return sent(values(await this.#connection.ask((client, call) => client.resend(call, to, id, purpose, ip, locale))));
   }
 
@@ -136,7 +133,7 @@ export class Codes {
    * @throws OncecodeError `INVALID_PHONE`, `INVALID_EMAIL`, `INVALID_ARGUMENT`; `STORE_UNAVAILABLE`.
    */
   async cancel(request: Target): Promise<boolean> {
-    const { to, id, purpose } = target(fields(() => named(request)));
+    const { to, id, purpose } = target(request);
     const [, , cancelled] = values(await this.#connection.ask((client, call) => client.cancel(call, to, id, purpose)));
     return cancelled as boolean;
   }
@@ -147,18 +144,15 @@ export class Codes {
    * @throws OncecodeError `INVALID_PHONE`, `INVALID_EMAIL`, `INVALID_ARGUMENT`; `STORE_UNAVAILABLE`.
    */
   async peek(request: Target): Promise<Challenge | null> {
-    const { to, id, purpose } = target(fields(() => named(request)));
+    const { to, id, purpose } = target(request);
     const live = values(await this.#connection.ask((client, call) => client.peek(call, to, id, purpose)));
     return live[2] === undefined ? null : challenge(live);
   }
 }
 
-function named(request: Target): Target {
-  return { to: request.to, id: request.id, purpose: request.purpose };
-}
-
-function target(given: Target): Target {
-  return { to: optionalText("to", given.to), id: optionalText("id", given.id), purpose: text("purpose", given.purpose) };
+function target(request: Target) {
+  const to = optionalText(request, "to");
+  return { to, id: optionalText(request, "id"), purpose: text(request, "purpose") };
 }
 
 function challenge([, , id, expiresAtMs, resendAtMs, attemptsLeft]: News): Challenge {

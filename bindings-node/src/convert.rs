@@ -68,6 +68,14 @@ impl Row {
         self.at = at as u32;
     }
 
+    /// Writes `value` if there is one.
+    pub(crate) fn maybe<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T) -> Result<()>) -> Result<()> {
+        match value {
+            Some(value) => write(self, value),
+            None => self.skip(),
+        }
+    }
+
     pub(crate) fn skip(&mut self) -> Result<()> {
         self.at += 1;
         Ok(())

@@ -38,14 +38,14 @@ impl Reply {
             Reply::Count(count) => row.number(*count as f64),
             Reply::Sent(sent) => {
                 challenge(row, &sent.id, sent.expires_at_ms, sent.resend_at_ms, sent.attempts_left)?;
-                sent.code.as_ref().map_or(Ok(()), |code| row.text(code.expose()))
+                row.maybe(sent.code.as_ref(), |row, code| row.text(code.expose()))
             }
             Reply::Peek(Some(live)) => {
                 challenge(row, &live.id, live.expires_at_ms, live.resend_at_ms, live.attempts_left)
             }
             Reply::Verified(verified) => {
                 row.text(verified.identifier.as_str())?;
-                verified.data.as_ref().map_or(Ok(()), |data| row.text(&data.to_string()))
+                row.maybe(verified.data.as_ref(), |row, data| row.text(&data.to_string()))
             }
             Reply::Refused(error) => refusal(row, error),
         }
@@ -62,12 +62,9 @@ fn challenge(row: &mut Row, id: &str, expires_at_ms: u64, resend_at_ms: u64, att
 fn refusal(row: &mut Row, error: &Error) -> Result<()> {
     row.text(error.code())?;
     row.text(error.message())?;
-    error.retry_after_seconds().map_or_else(|| Ok(()), |seconds| row.number(seconds as f64))?;
-    row.value(error.attempts_left())?;
-    match error.source() {
-        Some(cause) => row.text(&cause.to_string()),
-        None => Ok(()),
-    }
+    row.maybe(error.retry_after_seconds(), |row, seconds| row.number(seconds as f64))?;
+    row.maybe(error.attempts_left(), |row, left| row.number(left.into()))?;
+    row.maybe(error.source(), |row, cause| row.text(&cause.to_string()))
 }
 
 macro_rules! reply_from {

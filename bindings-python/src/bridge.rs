@@ -1,6 +1,7 @@
 //! Calls from an event loop: what they wait for, and how what happened to them gets back.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures::FutureExt;
@@ -37,9 +38,10 @@ pub(crate) fn call<T: Answer>(
     let future = calls.create_future.call0(py)?;
     calls.table()[call].future = Some(future.clone_ref(py));
     let queue = Arc::clone(&calls.queue);
-    runtime().spawn(caller::run(caller, operation).map(move |outcome| {
+    let errand = caller::run(caller, operation).map(move |outcome| {
         queue.push(call, News::Done(Box::new(|py| into_python(py, outcome))));
-    }));
+    });
+    calls.hand_over(py, errand)?;
     Ok(future)
 }
 
@@ -49,6 +51,7 @@ pub(crate) struct Calls {
     create_future: Py<PyAny>,
     queue: Arc<Queue>,
     table: Mutex<Slab<Call>>,
+    errands: Mutex<Vec<BoxFuture<'static, ()>>>,
     generation: u32,
 }
 
@@ -119,6 +122,7 @@ impl Calls {
             create_future: event_loop.getattr("create_future")?.unbind(),
             queue: Queue::new(waker),
             table: Mutex::default(),
+            errands: Mutex::default(),
             generation: generation(),
         })
     }
@@ -133,6 +137,38 @@ impl Calls {
         let context = (logs || hooks.get().any()).then(|| copy_context(py)).transpose()?;
         let call = self.table().insert(Call { future: None, context, hooks: hooks.clone_ref(py) });
         Ok((call, Caller { queue: Arc::clone(&self.queue), call, logs }))
+    }
+
+    /// Gives an errand to tokio: at once if it is the only one, else together with all others of this turn of the loop,
+    /// for waking tokio's thread and writing to the store cost more than the errand itself.
+    fn hand_over(self: &Arc<Self>, py: Python<'_>, errand: impl Future<Output = ()> + Send + 'static) -> PyResult<()> {
+        if self.table().len() == 1 {
+            runtime().spawn(errand);
+            return Ok(());
+        }
+        let waiting = {
+            let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+            errands.push(Box::pin(errand));
+            errands.len()
+        };
+        if waiting == chunk() {
+            self.send_off();
+        } else if waiting == 1 {
+            let send_off = Reader { calls: Arc::clone(self) }.into_pyobject(py)?.getattr(intern!(py, "send_off"))?;
+            self.event_loop.call_method1(py, intern!(py, "call_soon"), (send_off,))?;
+        }
+        Ok(())
+    }
+
+    fn send_off(&self) {
+        let errands = mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        if !errands.is_empty() {
+            runtime().spawn(async {
+                for errand in errands {
+                    tokio::spawn(errand);
+                }
+            });
+        }
     }
 
     /// Passes on all news.
@@ -190,6 +226,10 @@ impl Reader {
         self.calls.pass_on(py);
     }
 
+    fn send_off(&self) {
+        self.calls.send_off();
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
         visit.call(&self.calls.event_loop)?;
         visit.call(&self.calls.create_future)?;
@@ -222,4 +262,9 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
     static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     COPY.import(py, "contextvars", "copy_context")?.call0().map(Bound::unbind)
+}
+
+fn chunk() -> usize {
+    static CHUNK: OnceLock<usize> = OnceLock::new();
+    *CHUNK.get_or_init(|| std::env::var("CHUNK").ok().and_then(|v| v.parse().ok()).unwrap_or(usize::MAX))
 }

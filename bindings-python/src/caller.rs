@@ -7,7 +7,7 @@ use oncecode::{BoxFuture, Callback, Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use crate::queue::{CallId, News, Queue};
+use crate::queue::{CallId, News, Queue, wake_readers};
 use crate::runtime::runtime;
 
 tokio::task_local! {
@@ -32,7 +32,9 @@ pub(crate) async fn run<T>(caller: Caller, operation: impl Future<Output = Resul
 /// Runs `operation` as far as it goes without waiting for anything.
 pub(crate) fn poll_once<T>(caller: &Caller, operation: &mut BoxFuture<'static, Result<T>>) -> Option<Result<T>> {
     let _inside = runtime().enter();
-    run(caller.clone(), operation).now_or_never()
+    let outcome = run(caller.clone(), operation).now_or_never();
+    wake_readers();
+    outcome
 }
 
 /// Tells the caller of the running operation something.

@@ -322,9 +322,9 @@ impl Record {
     ///
     /// `end` is when the value's own expiry falls on the record's line of time. So whoever reads the value together
     /// with the life it has left knows what time it is on that line, by the store's clock, without asking for the
-    /// time: `now = end − left`. A new record starts the line at 0.
-    pub(super) fn encode(&self, now: u64) -> Vec<u8> {
-        let end = now + millis(self.life(now));
+    /// time: `now = end − left`. A new record starts the line at 0. `life` must be what the value is put with.
+    pub(super) fn encode(&self, now: u64, life: Duration) -> Vec<u8> {
+        let end = now + millis(life);
         let (expires, attempts, max) =
             self.challenge.as_ref().map_or((0, 0, 0), |c| (c.expires, c.attempts, c.max_attempts));
         let mut bytes = Vec::with_capacity(HEAD + FIXED + self.challenge.as_ref().map_or(0, |c| c.sealed.len()));

@@ -103,7 +103,7 @@ async fn update<S: Store + ?Sized, T>(
         let when = entry.map_or(When::Absent, |e| When::Version(e.version));
         // A record in which nothing matters any more still needs a write, for the consumed code to be gone.
         let ttl = record.life(now).max(Duration::from_millis(1));
-        if store.put(key, &record.encode(now), ttl, when).await? {
+        if store.put(key, &record.encode(now, ttl), ttl, when).await? {
             return Ok(outcome);
         }
     }

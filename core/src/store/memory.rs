@@ -101,7 +101,8 @@ impl Slots {
             .map_or_else(Default::default, |s| challenge::Record::decode(&s.value, Some(challenge::left(s.ends, now))));
         let (outcome, changed) = step(&mut record, at);
         if changed {
-            self.write(key, record.encode(at), record.life(at), now);
+            let life = record.life(at);
+            self.write(key, record.encode(at, life), life, now);
         }
         outcome
     }

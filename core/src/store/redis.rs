@@ -103,9 +103,9 @@ impl Store for RedisStore {
             // What the rules make of an unknown entity is computed here, so that the script need not.
             let mut fresh = Record::default();
             let first = fresh.issue(input, 0);
-            let life = ms(fresh.life(0));
-            let args = [&pack_issue(input)[..], &fresh.encode(0), life.as_bytes()];
-            match self.gated(&ISSUE, key, args, gate).await? {
+            let life = fresh.life(0);
+            let (policy, value, life) = (pack_issue(input), fresh.encode(0, life), ms(life));
+            match self.gated(&ISSUE, key, [&policy, &value, life.as_bytes()], gate).await? {
                 Value::Okay => Ok(first),
                 Value::Int(left) => Ok(Issued::New { attempts_left: left as u32 }),
                 other => match &items(other)?[..] {

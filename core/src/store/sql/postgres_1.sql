@@ -86,10 +86,11 @@ CREATE FUNCTION {schema}."{prefix}issue_1"(
 ) LANGUAGE plpgsql AS $oncecode$
 DECLARE
     gate record;
-    r {schema}."{prefix}challenges"%ROWTYPE;
+    r record;
     t timestamptz;
     failed integer;
     ends timestamptz;
+    counted integer;
 BEGIN
     IF p_gate IS NOT NULL THEN
         gate := {schema}."{prefix}hit_1"(p_gate, p_gate_max, p_gate_window, 1);
@@ -97,66 +98,64 @@ BEGIN
             outcome := 'gated'; wait := gate.resets_in; RETURN;
         END IF;
     END IF;
+
     LOOP
-        SELECT * INTO r FROM {schema}."{prefix}challenges" c WHERE c.key = p_key FOR NO KEY UPDATE;
-        -- Only now: waiting for the lock took time.
         t := date_trunc('milliseconds', clock_timestamp());
-        EXIT WHEN FOUND;
-        ends := CASE WHEN p_issues > 0 THEN t + p_issue_window END;
         INSERT INTO {schema}."{prefix}challenges" (
             key, purpose, id, key_id, digest, sealed, attempts, max_attempts, created_at, expires_at, cooldown_until,
             issue_count, issue_ends_at, verify_count, failure_count, purge_at
         ) VALUES (
             p_key, p_purpose, p_id, p_key_id, p_digest, p_sealed, 0, p_max_attempts, t, t + p_life, t + p_cooldown,
-            CASE WHEN p_issues > 0 THEN 1 ELSE 0 END, ends, 0, 0,
-            greatest(t + p_life, t + p_cooldown, ends) + interval '25 hours'
+            CASE WHEN p_issues > 0 THEN 1 ELSE 0 END, CASE WHEN p_issues > 0 THEN t + p_issue_window END, 0, 0,
+            t + greatest(p_life, p_cooldown, p_issue_window) + interval '25 hours'
         ) ON CONFLICT DO NOTHING;
         IF FOUND THEN
-            outcome := 'new';
-            attempts_left := least(p_max_attempts, nullif(p_failures, 0));
-            RETURN;
+            outcome := 'new'; attempts_left := least(p_max_attempts, nullif(p_failures, 0)); RETURN;
         END IF;
+        SELECT c.id, c.sealed, c.attempts, c.max_attempts, c.expires_at, c.cooldown_until, c.issue_count, c.issue_ends_at,
+            c.verify_count, c.verify_ends_at, c.failure_count, c.failure_ends_at
+        INTO r FROM {schema}."{prefix}challenges" c WHERE c.key = p_key FOR NO KEY UPDATE;
+        -- Unless it was purged in between.
+        EXIT WHEN FOUND;
     END LOOP;
+    -- Anew: waiting for the lock took time.
+    t := date_trunc('milliseconds', clock_timestamp());
+
+    outcome := CASE
+        WHEN p_failures > 0 AND r.failure_count >= p_failures AND r.failure_ends_at > t THEN 'locked'
+        WHEN p_issues > 0 AND r.issue_count >= p_issues AND r.issue_ends_at > t THEN 'limited'
+        WHEN r.cooldown_until > t THEN 'cooldown'
+        WHEN r.id IS NOT NULL AND r.expires_at >= t + p_keep AND r.attempts < r.max_attempts THEN 'kept'
+        ELSE 'new'
+    END;
+    IF outcome NOT IN ('kept', 'new') THEN
+        wait := CASE outcome
+            WHEN 'locked' THEN r.failure_ends_at WHEN 'limited' THEN r.issue_ends_at ELSE r.cooldown_until
+        END - t;
+        RETURN;
+    END IF;
 
     failed := CASE WHEN r.failure_ends_at > t THEN r.failure_count ELSE 0 END;
-    IF failed >= p_failures AND p_failures > 0 THEN
-        outcome := 'locked'; wait := r.failure_ends_at - t; RETURN;
-    END IF;
-    IF p_issues > 0 AND r.issue_ends_at > t AND r.issue_count >= p_issues THEN
-        outcome := 'limited'; wait := r.issue_ends_at - t; RETURN;
-    END IF;
-    IF r.cooldown_until > t THEN
-        outcome := 'cooldown'; wait := r.cooldown_until - t; RETURN;
-    END IF;
-
+    counted := r.issue_count;
+    ends := r.issue_ends_at;
     -- A window that a refund emptied ends early, together with the last thing that mattered.
-    IF r.issue_count = 0 AND r.issue_ends_at > t AND greatest(
+    IF counted = 0 AND ends > t AND greatest(
         CASE WHEN r.id IS NOT NULL THEN r.expires_at END, r.cooldown_until,
         CASE WHEN r.verify_count > 0 THEN r.verify_ends_at END,
         CASE WHEN r.failure_count > 0 THEN r.failure_ends_at END
     ) > t IS NOT TRUE THEN
-        r.issue_ends_at := NULL;
+        ends := NULL;
     END IF;
     IF p_issues > 0 THEN
-        IF r.issue_ends_at > t THEN
-            r.issue_count := least(r.issue_count + 1, 65535);
-        ELSE
-            r.issue_count := 1;
-            r.issue_ends_at := t + p_issue_window;
-        END IF;
-    END IF;
-    ends := greatest(r.expires_at, t + p_life, t + p_cooldown, r.issue_ends_at, r.verify_ends_at, r.failure_ends_at);
-    -- Moved in steps of an hour: an update that leaves the index alone is cheaper.
-    IF r.purge_at < ends + interval '24 hours' THEN
-        r.purge_at := ends + interval '25 hours';
+        counted := CASE WHEN ends > t THEN least(counted + 1, 65535) ELSE 1 END;
+        ends := CASE WHEN ends > t THEN ends ELSE t + p_issue_window END;
     END IF;
 
-    IF r.id IS NOT NULL AND r.expires_at >= t + p_keep AND r.attempts < r.max_attempts THEN
+    IF outcome = 'kept' THEN
         UPDATE {schema}."{prefix}challenges" c SET
-            cooldown_until = t + p_cooldown, issue_count = r.issue_count, issue_ends_at = r.issue_ends_at,
-            purge_at = r.purge_at
+            cooldown_until = t + p_cooldown, issue_count = counted, issue_ends_at = ends,
+            purge_at = greatest(c.purge_at, t + greatest(p_cooldown, p_issue_window) + interval '24 hours')
         WHERE c.key = p_key;
-        outcome := 'kept';
         wait := r.expires_at - t;
         attempts_left := least(r.max_attempts - r.attempts, nullif(p_failures, 0) - failed);
         kept_id := r.id;
@@ -166,10 +165,9 @@ BEGIN
     UPDATE {schema}."{prefix}challenges" c SET
         purpose = p_purpose, id = p_id, key_id = p_key_id, digest = p_digest, sealed = p_sealed,
         attempts = 0, max_attempts = p_max_attempts, created_at = t, expires_at = t + p_life,
-        cooldown_until = t + p_cooldown, issue_count = r.issue_count, issue_ends_at = r.issue_ends_at,
-        purge_at = r.purge_at
+        cooldown_until = t + p_cooldown, issue_count = counted, issue_ends_at = ends,
+        purge_at = greatest(c.purge_at, t + greatest(p_life, p_cooldown, p_issue_window) + interval '24 hours')
     WHERE c.key = p_key;
-    outcome := 'new';
     attempts_left := least(p_max_attempts, nullif(p_failures, 0) - failed);
 END
 $oncecode$;
@@ -182,10 +180,8 @@ CREATE FUNCTION {schema}."{prefix}attempt_1"(
 ) LANGUAGE plpgsql AS $oncecode$
 DECLARE
     gate record;
-    r {schema}."{prefix}challenges"%ROWTYPE;
+    r record;
     t timestamptz;
-    failed integer;
-    candidate bytea;
 BEGIN
     IF p_gate IS NOT NULL THEN
         gate := {schema}."{prefix}hit_1"(p_gate, p_gate_max, p_gate_window, 1);
@@ -193,64 +189,47 @@ BEGIN
             outcome := 'gated'; wait := gate.resets_in; RETURN;
         END IF;
     END IF;
-    SELECT * INTO r FROM {schema}."{prefix}challenges" c WHERE c.key = p_key FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        outcome := 'not_found'; RETURN;
-    END IF;
+    -- All NULL where there is none.
+    SELECT c.id, c.key_id, c.digest, c.sealed, c.attempts, c.max_attempts, c.expires_at, c.cooldown_until,
+        c.verify_count, c.verify_ends_at, c.failure_count, c.failure_ends_at
+    INTO r FROM {schema}."{prefix}challenges" c WHERE c.key = p_key FOR NO KEY UPDATE;
     -- Only now: waiting for the lock took time.
     t := date_trunc('milliseconds', clock_timestamp());
 
-    failed := CASE WHEN r.failure_ends_at > t THEN r.failure_count ELSE 0 END;
-    IF failed >= p_failures AND p_failures > 0 THEN
-        outcome := 'locked'; wait := r.failure_ends_at - t; RETURN;
-    END IF;
-    candidate := p_digests[array_position(p_key_ids, r.key_id)];
-    IF r.id IS NULL OR r.expires_at <= t OR p_id <> r.id OR candidate IS NULL THEN
-        outcome := 'not_found'; RETURN;
-    END IF;
-    IF r.attempts >= r.max_attempts THEN
-        outcome := 'spent'; wait := greatest(r.cooldown_until - t, interval '0'); RETURN;
-    END IF;
-    IF p_verifies > 0 THEN
-        IF r.verify_ends_at > t AND r.verify_count >= p_verifies THEN
-            outcome := 'limited'; wait := r.verify_ends_at - t; RETURN;
-        ELSIF r.verify_ends_at > t THEN
-            r.verify_count := least(r.verify_count + 1, 65535);
-        ELSE
-            r.verify_count := 1;
-            r.verify_ends_at := t + p_verify_window;
-        END IF;
-    END IF;
-
-    IF candidate = r.digest THEN
-        IF r.purge_at < r.verify_ends_at + interval '24 hours' THEN
-            r.purge_at := r.verify_ends_at + interval '25 hours';
-        END IF;
+    outcome := CASE
+        WHEN p_failures > 0 AND r.failure_count >= p_failures AND r.failure_ends_at > t THEN 'locked'
+        WHEN (r.id IS NOT NULL AND r.expires_at > t) IS NOT TRUE THEN 'not_found'
+        WHEN p_id <> r.id OR NOT r.key_id = ANY (p_key_ids) THEN 'not_found'
+        WHEN r.attempts >= r.max_attempts THEN 'spent'
+        WHEN p_verifies > 0 AND r.verify_count >= p_verifies AND r.verify_ends_at > t THEN 'limited'
+        WHEN p_digests[array_position(p_key_ids, r.key_id)] = r.digest THEN 'right'
+        ELSE 'wrong'
+    END;
+    IF outcome = 'right' THEN
         UPDATE {schema}."{prefix}challenges" c SET
             id = NULL, key_id = NULL, digest = NULL, sealed = NULL, verified_at = t, cooldown_until = NULL,
-            verify_count = r.verify_count, verify_ends_at = r.verify_ends_at,
-            failure_count = 0, failure_ends_at = NULL, purge_at = r.purge_at
+            verify_count = CASE WHEN p_verifies = 0 THEN c.verify_count WHEN c.verify_ends_at > t THEN least(c.verify_count + 1, 65535) ELSE 1 END,
+            verify_ends_at = CASE WHEN p_verifies = 0 OR c.verify_ends_at > t THEN c.verify_ends_at ELSE t + p_verify_window END,
+            failure_count = 0, failure_ends_at = NULL,
+            purge_at = greatest(c.purge_at, t + p_verify_window + interval '24 hours')
         WHERE c.key = p_key;
-        outcome := 'right';
         opened := r.sealed;
-        RETURN;
+    ELSIF outcome = 'wrong' THEN
+        UPDATE {schema}."{prefix}challenges" c SET
+            attempts = c.attempts + 1,
+            verify_count = CASE WHEN p_verifies = 0 THEN c.verify_count WHEN c.verify_ends_at > t THEN least(c.verify_count + 1, 65535) ELSE 1 END,
+            verify_ends_at = CASE WHEN p_verifies = 0 OR c.verify_ends_at > t THEN c.verify_ends_at ELSE t + p_verify_window END,
+            failure_count = CASE WHEN p_failures = 0 THEN c.failure_count WHEN c.failure_ends_at > t THEN least(c.failure_count + 1, 65535) ELSE 1 END,
+            failure_ends_at = CASE WHEN p_failures = 0 OR c.failure_ends_at > t THEN c.failure_ends_at ELSE t + p_failure_window END,
+            purge_at = greatest(c.purge_at, t + greatest(p_verify_window, p_failure_window) + interval '24 hours')
+        WHERE c.key = p_key
+        RETURNING least(c.max_attempts - c.attempts, nullif(p_failures, 0) - c.failure_count) INTO attempts_left;
+    ELSE
+        wait := CASE outcome
+            WHEN 'locked' THEN r.failure_ends_at - t
+            WHEN 'limited' THEN r.verify_ends_at - t
+            WHEN 'spent' THEN greatest(r.cooldown_until - t, interval '0')
+        END;
     END IF;
-
-    IF p_failures > 0 THEN
-        failed := least(failed + 1, 65535);
-        IF r.failure_ends_at > t IS NOT TRUE THEN
-            r.failure_ends_at := t + p_failure_window;
-        END IF;
-        r.failure_count := failed;
-    END IF;
-    IF r.purge_at < greatest(r.verify_ends_at, r.failure_ends_at) + interval '24 hours' THEN
-        r.purge_at := greatest(r.verify_ends_at, r.failure_ends_at) + interval '25 hours';
-    END IF;
-    UPDATE {schema}."{prefix}challenges" c SET
-        attempts = r.attempts + 1, verify_count = r.verify_count, verify_ends_at = r.verify_ends_at,
-        failure_count = r.failure_count, failure_ends_at = r.failure_ends_at, purge_at = r.purge_at
-    WHERE c.key = p_key;
-    outcome := 'wrong';
-    attempts_left := least(r.max_attempts - r.attempts - 1, nullif(p_failures, 0) - failed);
 END
 $oncecode$;

@@ -13,7 +13,7 @@ use crate::caller::{self, Caller};
 use crate::log;
 use crate::queue::{Batch, News, Queue};
 use crate::reply::Reply;
-use crate::runtime::RUNTIME;
+use crate::runtime;
 
 /// Where the calls of one JavaScript environment come back.
 #[napi]
@@ -45,7 +45,7 @@ where
     T: Into<Reply> + Send + 'static,
 {
     let mut running = Box::pin(caller::run(caller_of(queue, call), operation));
-    let inside = RUNTIME.enter();
+    let inside = runtime::enter();
     let polled = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     drop(inside);
     match polled {
@@ -66,7 +66,7 @@ where
 {
     queue.expect_reply(env);
     let queue = Arc::clone(queue);
-    RUNTIME.spawn(async move { queue.push(call, News::Reply(running.await.into())) });
+    runtime::spawn(async move { queue.push(call, News::Reply(running.await.into())) });
 }
 
 fn caller_of(queue: &Arc<Queue>, call: u32) -> Caller {

@@ -13,7 +13,7 @@ use crate::convert::Text;
 use crate::hooks;
 use crate::queue::Queue;
 use crate::reply::Reply;
-use crate::runtime::RUNTIME;
+use crate::runtime;
 
 /// A client, usable once [`Client::open`] has answered.
 #[napi]
@@ -109,7 +109,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         // Connections may say goodbye, for which they need the runtime around them.
-        let _inside = RUNTIME.enter();
+        let _inside = runtime::enter();
         drop(mem::take(&mut self.once));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::convert::Row;
 use crate::hooks;
 use crate::reply::Reply;
+use crate::runtime;
 
 /// Places in an array for one piece of news: the call's number, a tag and up to five values.
 pub(crate) const WIDTH: usize = 7;
@@ -49,12 +50,19 @@ impl Queue {
     }
 
     /// Adds news. The reader is woken for the first only: it takes along whatever comes until it runs.
-    pub(crate) fn push(&self, call: u32, news: News) {
+    pub(crate) fn push(self: &Arc<Self>, call: u32, news: News) {
         let mut waiting = self.lock();
         waiting.push((call, news));
         let first = waiting.len() == 1;
         drop(waiting);
-        if let (true, Some(wake)) = (first, self.wake.get()) {
+        if first {
+            runtime::wake_soon(self);
+        }
+    }
+
+    /// Wakes the reader.
+    pub(crate) fn wake(&self) {
+        if let Some(wake) = self.wake.get() {
             // An environment that is ending needs no news.
             let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }

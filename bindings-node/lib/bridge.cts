@@ -40,6 +40,7 @@ export class Connection {
       free.push(number);
       return now;
     }
+    if (!scheduled && process.env.PART) { scheduled = true; queueMicrotask(go); }
     return new Promise((settle) => {
       const hooks = this.#hooks;
       const context = hooks.send || hooks.tell ? new AsyncResource("oncecode") : undefined;
@@ -57,6 +58,9 @@ export function values(news: News): News {
   const cause = thrown ?? (typeof source === "string" ? { cause: new Error(source) } : undefined);
   throw new OncecodeError(code as OncecodeErrorCode, message as string, { ...details, ...cause });
 }
+
+let scheduled = false;
+function go() { scheduled = false; bridge.go(); }
 
 function read(news: unknown[]): void {
   for (let at = 0; at < news.length; at += WIDTH) {

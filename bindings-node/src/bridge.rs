@@ -29,6 +29,12 @@ impl Bridge {
         log::install();
         Queue::new(&reader).map(|queue| Self { queue })
     }
+
+    /// Starts.
+    #[napi]
+    pub fn go(&self) {
+        runtime::go();
+    }
 }
 
 /// Runs an operation on the runtime; its reply comes through the queue.

@@ -32,3 +32,7 @@ pub use random::{Alphabet, Random, SystemRandom};
 pub use secret::{Digest, Secret};
 pub use store::{BoxFuture, Store};
 pub use time::{Clock, SystemClock};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -111,6 +111,9 @@ def split(
 ) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
+    for name in {"policy", "purposes"} & plain.keys():
+        if not isinstance(plain[name], Mapping):
+            raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
     sender = plain.pop("sender") if callable(plain.get("sender")) else None
     events = plain.pop("events", None)
     if events is not None and (not callable(events) or is_async(events)):

@@ -103,7 +103,11 @@ impl Options {
     /// # Errors
     /// `CONFIG`, naming the field.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|e| Error::config(format!("options: {}", without_position(&e))))
+        let mut reader = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+            let (field, why) = (e.path().to_string(), without_position(e.inner()));
+            Error::config(if field == "." { format!("options: {why}") } else { format!("{field}: {why}") })
+        })
     }
 
     pub(crate) fn check(&self) -> Result<Settings> {
@@ -223,6 +227,13 @@ mod tests {
         assert!(refusal(r#"{"secret":"short"}"#).contains("32 bytes"));
         assert!(refusal(r#"{"secret":"","mode":"development"}"#).contains("empty"));
         assert!(Options::from_json(r#"{"mode":"development"}"#).and_then(|o| o.check()).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_its_field() {
+        for (json, field) in [(r#"{"deadlineMs":"fast"}"#, "deadlineMs: "), (r#"{"policy":{"ttlSeconds":"600"}}"#, "policy.ttlSeconds: ")] {
+            assert!(refusal(json).starts_with(field), "{json}");
+        }
     }
 
     #[test]

@@ -304,7 +304,9 @@ async fn calls_that_are_dropped_leave_the_store_usable_and_whole() {
             let mut issue = plain_issue((i % 200) as u8);
             (issue.issues, issue.cooldown) = (Limit::new(60_000, secs(600)), Duration::ZERO);
             let call = store.issue(&entity, &issue, Some(&gate));
-            let _ = tokio::time::timeout(Duration::from_micros(i * 3), call).await;
+            // Some are left alone, or a slow machine would finish none.
+            let patience = if i % 20 == 0 { secs(5) } else { Duration::from_micros(i * 3) };
+            let _ = tokio::time::timeout(patience, call).await;
         }
         // A server goes on with what it was told.
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -439,32 +441,4 @@ async fn connections_that_the_server_ended_are_replaced() {
     sqlx::raw_sql(end).execute(&mut other).await.expect("end");
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(many().await, 0, "a rested connection is asked first");
-}
-
-/// Not a test: `cargo test … -- --ignored --nocapture measure` prints flows per second.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore]
-async fn measure() {
-    for store in stores().await {
-        for (flight, n) in [(1, 2000), (16, 20000), (64, 20000)] {
-            let next = Arc::new(AtomicU32::new(0));
-            let start = std::time::Instant::now();
-            let tasks: Vec<_> = (0..flight).map(|_| {
-                let (store, next) = (store.clone(), next.clone());
-                tokio::spawn(async move {
-                    loop {
-                        let i = next.fetch_add(1, Ordering::Relaxed);
-                        if i >= n { break }
-                        let entity = key(&format!("m{flight}/{i}"));
-                        store.issue(&entity, &plain_issue(1), None).await.expect("issue");
-                        let a = store.attempt(&entity, &plain_attempt(1), None).await.expect("attempt");
-                        assert!(matches!(a, Attempted::Right { .. }));
-                    }
-                })
-            }).collect();
-            futures::future::join_all(tasks).await;
-            let s = start.elapsed().as_secs_f64();
-            println!("{store:?} {flight} in flight: {:.0} flows/s", f64::from(n) / s);
-        }
-    }
 }

@@ -1,0 +1,121 @@
+//! A server of a test's own, to be frozen, killed and started again.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A private Redis or PostgreSQL whose answers survive a kill. It ends with this guard.
+pub struct Server {
+    pub kind: &'static str,
+    pub url: String,
+    pub port: u16,
+    pid: u32,
+    dir: PathBuf,
+}
+
+impl Server {
+    pub fn start(kind: &'static str) -> Self {
+        let facts = services(&["start", kind, "--durable"]);
+        let text = |name: &str| facts[name].as_str().expect("a text").to_owned();
+        let port = facts["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+        Self { kind, url: text("url"), port, pid: pid(&facts), dir: text("dir").into() }
+    }
+
+    /// SIGSTOP, to the server and all its children; returns when each has stopped.
+    pub fn freeze(&self) {
+        // The parent first: it makes no more children then.
+        signal("-STOP", &[self.pid]);
+        until("the server stops", || state(self.pid) == Some('T'));
+        let family = self.family();
+        signal("-STOP", &family);
+        until("its children stop", || family.iter().all(|pid| matches!(state(*pid), Some('T' | 'Z') | None)));
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        signal("-CONT", &self.family());
+    }
+
+    /// SIGKILL, to the server and all its children; returns when they are gone.
+    pub fn kill(&self) {
+        let family = self.family();
+        signal("-KILL", &family);
+        until("the server dies", || family.iter().all(|pid| matches!(state(*pid), Some('Z') | None)));
+    }
+
+    /// Starts again after a kill, on the same port and with the same data.
+    pub fn restart(&mut self) {
+        let (port, dir) = (self.port.to_string(), self.dir.display().to_string());
+        self.pid = pid(&services(&["start", self.kind, "--durable", "--port", &port, "--dir", &dir]));
+    }
+
+    /// Whatever a test left behind: the server runs.
+    pub fn heal(&mut self) {
+        match state(self.pid) {
+            Some('Z') | None => self.restart(),
+            Some(_) => self.thaw(),
+        }
+    }
+
+    /// The URL with another port.
+    pub fn url_at(&self, port: u16) -> String {
+        self.url.replace(&format!(":{}/", self.port), &format!(":{port}/"))
+    }
+
+    fn family(&self) -> Vec<u32> {
+        let mut family = vec![self.pid];
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pid)).unwrap_or_default();
+        family.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        family
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let (pid, dir) = (self.pid.to_string(), self.dir.display().to_string());
+        services(&["stop", "--pid", &pid, "--dir", &dir]);
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Waits for a condition, at most 10 s.
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Calls scripts/services.py.
+fn services(arguments: &[&str]) -> Value {
+    let program = super::support::server("ONCECODE_TEST_SERVICES");
+    let done = Command::new(program).args(arguments).output().expect("scripts/services.py runs");
+    assert!(done.status.success(), "services {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap_or_default()
+}
+
+fn pid(facts: &Value) -> u32 {
+    facts["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("a process id")
+}
+
+/// One of a family may be gone already.
+fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(u32::to_string);
+    Command::new("kill").arg(name).args(pids).output().expect("kill runs");
+}
+
+/// The process's state as ps shows it; `None` when it is gone.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}

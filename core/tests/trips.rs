@@ -1,0 +1,205 @@
+//! One round trip: a proxy counts turns, and the server or the protocol counts commands.
+
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use oncecode::store::{Gate, Limit};
+use oncecode::testkit::{FakeClock, Recorder, key, open_store};
+use oncecode::{IssueRequest, Oncecode, Options, VerifyRequest};
+use serde_json::json;
+
+use proxy::{Proxy, Seen};
+use server::Server;
+
+const FLOWS: u64 = 20;
+
+/// A connection that rests for longer is asked whether it still lives, which is a trip that no flow is to blame for.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// What went through the proxy while `FLOWS` times an operation ran, on a machine that did not stall meanwhile.
+struct Count {
+    turns: u64,
+    commands: BTreeMap<String, u64>,
+}
+
+impl Count {
+    fn new(seen: &Seen, kind: &str) -> Self {
+        assert_eq!(seen.connections, 0, "a new connection after the warm-up");
+        let names = if kind == "redis" { redis_commands(&seen.requests) } else { postgres_messages(&seen.requests) };
+        let mut commands = BTreeMap::new();
+        for name in names {
+            *commands.entry(name).or_default() += 1;
+        }
+        Self { turns: seen.turns, commands }
+    }
+
+    fn assert(&self, trips: u64, commands: &[&str]) {
+        let expected: BTreeMap<String, u64> = commands.iter().map(|name| ((*name).to_owned(), trips)).collect();
+        assert_eq!(self.turns, trips, "turns; commands {:?}", self.commands);
+        assert_eq!(self.commands, expected);
+    }
+}
+
+/// The store's commands for one trip.
+fn commands(kind: &str) -> &'static [&'static str] {
+    // Bind, Execute and Sync go out together: one statement, one answer.
+    if kind == "redis" { &["EVALSHA"] } else { &["Bind", "Execute", "Sync"] }
+}
+
+#[test]
+fn an_issue_and_a_verify_on_redis_are_one_trip_each() {
+    flows("redis");
+}
+
+#[test]
+fn an_issue_and_a_verify_on_postgres_are_one_trip_each() {
+    flows("postgres");
+}
+
+#[test]
+fn a_hit_on_redis_is_one_trip() {
+    hits("redis");
+}
+
+#[test]
+fn a_hit_on_postgres_is_one_trip() {
+    hits("postgres");
+}
+
+fn flows(kind: &'static str) {
+    let server = Server::start(kind);
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let sender = Recorder::default();
+        let options = json!({
+            "secret": "a secret of thirty-two bytes or more",
+            "deadlineMs": support::LONG.as_millis() as f64,
+        });
+        let options = Options::from_json(&options.to_string()).expect("options");
+        let builder = Oncecode::builder(server.url_at(proxy.port)).options(options).sender(sender.clone());
+        let once = builder.open().await.expect("open");
+        assert!(proxy.take().turns > 0, "the proxy sees what it is there to see");
+
+        let flow = async |to: String, ip: Option<&str>| {
+            let mut issue = IssueRequest::new(&*to, "login");
+            issue.ip = ip.map(str::to_owned);
+            once.codes().issue(issue).await.expect("issue");
+            let mut verify = VerifyRequest::new(&*to, "login", sender.last_code().expect("a code"));
+            verify.ip = ip.map(str::to_owned);
+            once.codes().verify(verify).await.expect("verify");
+        };
+        // Each IP address may issue 30 codes.
+        for (round, ip) in [(0, None), (1, Some("192.0.2.1"))] {
+            let mut number = 0;
+            // The warm-up: each script is loaded, each statement prepared.
+            flow(format!("warm-up{round}@example.com"), ip.map(|_| "192.0.2.99")).await;
+            proxy.take();
+            let scripts = scripts_run(&server).await;
+            let count = steady(kind, &proxy, async || {
+                number += 1;
+                flow(format!("user{round}-{number}@example.com"), ip).await;
+            })
+            .await;
+            count.assert(2 * FLOWS, commands(kind));
+            // The server's own count, over all that it took to find a quiet moment.
+            assert_eq!(scripts_run(&server).await - scripts, if kind == "redis" { 2 * number } else { 0 });
+        }
+    });
+}
+
+fn hits(kind: &'static str) {
+    let server = Server::start(kind);
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let url = server.url_at(proxy.port);
+        let store = open_store(&url, FakeClock::default(), support::LONG).await.expect("open");
+        let gate = Gate { key: key("trips", "gate"), limit: Limit::new(2 + FLOWS as u32 / 2, Duration::from_secs(900)) };
+        store.hit(&gate, 1).await.expect("warm-up");
+        store.hit(&gate, 1).await.expect("warm-up");
+        proxy.take();
+        let mut allowed = 0;
+        let count = steady(kind, &proxy, async || allowed += u64::from(store.hit(&gate, 1).await.expect("hit").allowed)).await;
+        count.assert(FLOWS, commands(kind));
+        assert_eq!(allowed, FLOWS / 2, "those that are refused are one trip too");
+    });
+}
+
+/// Runs an operation `FLOWS` times without a pause in between, on a machine that may be too busy for that at first.
+async fn steady(kind: &str, proxy: &Proxy, mut operation: impl AsyncFnMut()) -> Count {
+    for _ in 0..5 {
+        let mut longest = Duration::ZERO;
+        for _ in 0..FLOWS {
+            let begin = Instant::now();
+            operation().await;
+            longest = longest.max(begin.elapsed());
+        }
+        let seen = proxy.take();
+        if longest < PAUSE {
+            return Count::new(&seen, kind);
+        }
+    }
+    panic!("the machine stalls all the time");
+}
+
+/// EVALSHA and EVAL as Redis counts them.
+async fn scripts_run(server: &Server) -> u64 {
+    if server.kind != "redis" {
+        return 0;
+    }
+    let client = redis::Client::open(&*server.url).expect("a redis url");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
+    let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.expect("info");
+    let calls = |line: &str| line.strip_prefix("cmdstat_eval")?.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
+    info.lines().filter_map(calls).sum()
+}
+
+/// The names of RESP commands, each an array of bulk strings.
+fn redis_commands(bytes: &[u8]) -> Vec<String> {
+    let (mut rest, mut names) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        let parts = number(&mut rest, b'*');
+        for part in 0..parts {
+            let length = number(&mut rest, b'$');
+            let (text, after) = rest.split_at(length);
+            if part == 0 {
+                names.push(String::from_utf8_lossy(text).into_owned());
+            }
+            rest = &after[2..];
+        }
+    }
+    names
+}
+
+/// `*3\r\n` as 3.
+fn number(rest: &mut &[u8], sign: u8) -> usize {
+    assert_eq!(rest[0], sign, "RESP");
+    let end = rest.iter().position(|byte| *byte == b'\r').expect("a line");
+    let number = std::str::from_utf8(&rest[1..end]).expect("digits").parse().expect("a number");
+    *rest = &rest[end + 2..];
+    number
+}
+
+/// The names of PostgreSQL's messages: a type, a length that counts itself, a body.
+fn postgres_messages(bytes: &[u8]) -> Vec<String> {
+    let (mut rest, mut names) = (bytes, Vec::new());
+    while let Some((kind, after)) = rest.split_first() {
+        let length = u32::from_be_bytes(*after.first_chunk().expect("a length"));
+        names.push(match kind {
+            b'P' => "Parse".to_owned(),
+            b'B' => "Bind".to_owned(),
+            b'D' => "Describe".to_owned(),
+            b'E' => "Execute".to_owned(),
+            b'S' => "Sync".to_owned(),
+            b'Q' => "Query".to_owned(),
+            other => char::from(*other).to_string(),
+        });
+        rest = &after[length as usize..];
+    }
+    names
+}

@@ -42,8 +42,11 @@ pub struct Event {
 impl Event {
     /// The stable name, such as `SIGNUP_OTP_VERIFIED`: the purpose in capitals and what happened.
     pub fn name(&self) -> String {
-        let purpose: String =
-            self.purpose.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let purpose: String = self
+            .purpose
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
         format!("{purpose}_OTP_{}", self.kind.suffix())
     }
 

@@ -76,9 +76,8 @@ impl fmt::Debug for Identifier {
 
 /// Reads a region such as `IN`.
 pub(crate) fn region(code: &str) -> Result<country::Id> {
-    country::Id::from_str(&code.to_ascii_uppercase()).map_err(|_| {
-        Error::config("defaultRegion must be an ISO 3166-1 alpha-2 country code such as \"IN\" or \"US\"")
-    })
+    country::Id::from_str(&code.to_ascii_uppercase())
+        .map_err(|_| Error::config("defaultRegion must be an ISO 3166-1 alpha-2 country code such as \"IN\" or \"US\""))
 }
 
 fn first(text: &str) -> String {
@@ -144,7 +143,8 @@ mod tests {
 
     #[test]
     fn spellings_of_one_number_are_one_identifier() {
-        for typed in ["+1 (415) 867-5309", "+14158675309", "＋１４１５８６７５３０９", "tel:+1-415-867-5309"] {
+        for typed in ["+1 (415) 867-5309", "+14158675309", "＋１４１５８６７５３０９", "tel:+1-415-867-5309"]
+        {
             assert_eq!(read(typed, None).as_deref(), Some("+14158675309"), "{typed}");
         }
         assert_eq!(read("+1 (555) 123-4567", None).as_deref(), Some("+15551234567"), "fictional, for examples");
@@ -172,7 +172,9 @@ mod tests {
     #[test]
     fn what_is_not_an_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(400));
-        for typed in ["@", "a@", "@b.c", "a b@c.de", "a@b", "a@b..c", "a@@b.c", "a\0@b.c", "a@[1.2.3.4]", "\"a b\"@c.de", &long] {
+        for typed in
+            ["@", "a@", "@b.c", "a b@c.de", "a@b", "a@b..c", "a@@b.c", "a\0@b.c", "a@[1.2.3.4]", "\"a b\"@c.de", &long]
+        {
             let error = Identifier::parse(typed, None).expect_err(typed);
             assert_eq!(error.kind(), ErrorKind::InvalidEmail, "{typed:?}");
         }

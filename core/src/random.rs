@@ -21,9 +21,9 @@ pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) -> Result<()> {
-        SysRng.try_fill_bytes(buffer).map_err(|e| {
-            Error::new(ErrorKind::Internal, "the operating system gave no random bytes").with_source(e)
-        })
+        SysRng
+            .try_fill_bytes(buffer)
+            .map_err(|e| Error::new(ErrorKind::Internal, "the operating system gave no random bytes").with_source(e))
     }
 }
 
@@ -58,7 +58,9 @@ impl Alphabet {
         while code.len() < length {
             random.fill(&mut bytes)?;
             let fair_ones = bytes.iter().filter(|b| usize::from(**b) < fair);
-            code.extend(fair_ones.take(length - code.len()).map(|b| char::from(characters[usize::from(*b) % characters.len()])));
+            code.extend(
+                fair_ones.take(length - code.len()).map(|b| char::from(characters[usize::from(*b) % characters.len()])),
+            );
         }
         Ok(Secret::from(code))
     }
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn pasted_and_foreign_digits_are_read() {
-        for typed in ["012345", " 012 345 ", "012-345", "０１２３４５", "٠١٢٣٤٥", "०१२३४५", "012\u{200b}345"] {
+        for typed in ["012345", " 012 345 ", "012-345", "０１２３４５", "٠١٢٣٤٥", "०१२३४५", "012\u{200b}345"]
+        {
             assert_eq!(Alphabet::Digits.read(typed, 6).expect(typed).expose(), "012345");
         }
         for typed in ["", "12345", "1234567", "12345a", "12345\0", "🙂🙂🙂🙂🙂🙂"] {

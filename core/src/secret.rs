@@ -118,7 +118,11 @@ impl Keyring {
         let body = 4 + aead::NONCE_LEN;
         let mac = key
             .seal
-            .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(tag.0), &mut sealed[body..])
+            .seal_in_place_separate_tag(
+                aead::Nonce::assume_unique_for_key(nonce),
+                aead::Aad::from(tag.0),
+                &mut sealed[body..],
+            )
             .map_err(|_| Error::new(ErrorKind::Internal, "could not seal a payload"))?;
         sealed.extend_from_slice(mac.as_ref());
         Ok(sealed)

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use oncecode::{
-    Error, IssueRequest, Oncecode, Options, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest,
-};
+use oncecode::{Error, IssueRequest, Oncecode, Options, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 use serde_json::{Map, Value, json};
 
 type Saved = HashMap<String, Value>;
@@ -119,9 +117,9 @@ fn filled(value: &Value, saved: &Saved) -> Value {
     match value {
         Value::String(text) => Value::String(fill(text, saved)),
         Value::Array(items) => items.iter().map(|item| filled(item, saved)).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), filled(value, saved))).collect::<Map<_, _>>())
-        }
+        Value::Object(fields) => Value::Object(
+            fields.iter().map(|(name, value)| (name.clone(), filled(value, saved))).collect::<Map<_, _>>(),
+        ),
         other => other.clone(),
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use oncecode::testkit::{FakeClock, Recorder};
 use oncecode::{
-    Callback, ErrorKind, Event, IssueRequest, Message, Mode, Oncecode, Options, ResendRequest, Sent, Target, VerifyRequest,
+    Callback, ErrorKind, Event, IssueRequest, Message, Mode, Oncecode, Options, ResendRequest, Sent, Target,
+    VerifyRequest,
 };
 
 const SECRET: &str = "a secret of thirty-two bytes or more";
@@ -138,7 +139,10 @@ async fn events_name_what_happened_and_mask_addresses() {
         ["LOGIN_OTP_CREATED", "LOGIN_OTP_ISSUE_REFUSED", "LOGIN_OTP_VERIFICATION_FAILED", "LOGIN_OTP_VERIFIED"]
     );
     let events = app.events.lock().expect("events").clone();
-    assert_eq!(events.iter().map(Event::reason).collect::<Vec<_>>(), [None, Some("COOLDOWN"), Some("WRONG_CODE"), None]);
+    assert_eq!(
+        events.iter().map(Event::reason).collect::<Vec<_>>(),
+        [None, Some("COOLDOWN"), Some("WRONG_CODE"), None]
+    );
     assert_eq!(events[2].attempts_left, Some(4));
     let shown = format!("{events:?}");
     assert!(shown.contains("+14*****5309") && !shown.contains(TO) && !shown.contains(&app.code()));
@@ -166,7 +170,9 @@ async fn production_does_not_start_without_a_way_to_reach_users() {
 #[tokio::test]
 async fn urls_that_name_no_store_are_refused_without_repeating_them() {
     let long = format!("redis://{}", "x".repeat(10_000));
-    for url in ["", "hunter2", "ftp://user:hunter2@host", "redis", "sqlite", "redis://hunter2@:x", "redis://h\0unter2", &long] {
+    for url in
+        ["", "hunter2", "ftp://user:hunter2@host", "redis", "sqlite", "redis://hunter2@:x", "redis://h\0unter2", &long]
+    {
         let error = Oncecode::builder(url).mode(Mode::Development).open().await.expect_err(url);
         assert_eq!(error.kind(), ErrorKind::Config, "{url:?}: {error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
@@ -186,6 +192,10 @@ async fn a_rotated_secret_keeps_codes_and_budgets() {
     let sent = before.codes().issue(IssueRequest::new(TO, "login")).await.expect("issued");
     let code = sent.code.expect("development");
     let verify = |once: &Oncecode| once.codes().verify(VerifyRequest::new(TO, "login", code.expose()));
-    assert_eq!(verify(&after).await.map_err(|e| e.kind()).err(), Some(ErrorKind::CodeNotFound), "not its key, not counted");
+    assert_eq!(
+        verify(&after).await.map_err(|e| e.kind()).err(),
+        Some(ErrorKind::CodeNotFound),
+        "not its key, not counted"
+    );
     verify(&during).await.expect("both secrets are accepted");
 }

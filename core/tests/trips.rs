@@ -48,8 +48,8 @@ impl Count {
 
 /// The store's commands for one trip.
 fn commands(kind: &str) -> &'static [&'static str] {
-    // Bind, Execute and Sync go out together: one statement, one answer.
-    if kind == "redis" { &["EVALSHA"] } else { &["Bind", "Execute", "Sync"] }
+    // The four go out together: one statement, one answer.
+    if kind == "redis" { &["EVALSHA"] } else { &["Bind", "Close", "Execute", "Sync"] }
 }
 
 #[test]
@@ -119,12 +119,14 @@ fn hits(kind: &'static str) {
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port);
         let store = open_store(&url, FakeClock::default(), support::LONG).await.expect("open");
-        let gate = Gate { key: key("trips", "gate"), limit: Limit::new(2 + FLOWS as u32 / 2, Duration::from_secs(900)) };
+        let gate =
+            Gate { key: key("trips", "gate"), limit: Limit::new(2 + FLOWS as u32 / 2, Duration::from_secs(900)) };
         store.hit(&gate, 1).await.expect("warm-up");
         store.hit(&gate, 1).await.expect("warm-up");
         proxy.take();
         let mut allowed = 0;
-        let count = steady(kind, &proxy, async || allowed += u64::from(store.hit(&gate, 1).await.expect("hit").allowed)).await;
+        let count =
+            steady(kind, &proxy, async || allowed += u64::from(store.hit(&gate, 1).await.expect("hit").allowed)).await;
         count.assert(FLOWS, commands(kind));
         assert_eq!(allowed, FLOWS / 2, "those that are refused are one trip too");
     });
@@ -155,7 +157,8 @@ async fn scripts_run(server: &Server) -> u64 {
     let client = redis::Client::open(&*server.url).expect("a redis url");
     let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
     let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.expect("info");
-    let calls = |line: &str| line.strip_prefix("cmdstat_eval")?.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
+    let calls =
+        |line: &str| line.strip_prefix("cmdstat_eval")?.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
     info.lines().filter_map(calls).sum()
 }
 
@@ -193,6 +196,7 @@ fn postgres_messages(bytes: &[u8]) -> Vec<String> {
         names.push(match kind {
             b'P' => "Parse".to_owned(),
             b'B' => "Bind".to_owned(),
+            b'C' => "Close".to_owned(),
             b'D' => "Describe".to_owned(),
             b'E' => "Execute".to_owned(),
             b'S' => "Sync".to_owned(),

@@ -12,13 +12,16 @@ use crate::secret::Secret;
 /// `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
 pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
     let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
-    let flag = |name: &str| first(&[name]).map(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on"));
+    let flag = |name: &str| {
+        first(&[name]).map(|v| matches!(v.trim().to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on"))
+    };
 
     let mut options = Options::default();
     if let Some("development" | "test") = first(&["ONCECODE_MODE", "NODE_ENV"]).as_deref() {
         options.mode = Mode::Development;
     }
-    options.secret = SecretOption(first(&["ONCECODE_SECRET", "SESSION_SECRET"]).map(Secret::from).into_iter().collect());
+    options.secret =
+        SecretOption(first(&["ONCECODE_SECRET", "SESSION_SECRET"]).map(Secret::from).into_iter().collect());
     options.sender = match flag("ENABLE_REAL_OTP") {
         Some(false) if options.mode == Mode::Development => Some("console:".into()),
         _ => first(&["ONCECODE_SENDER"]).or_else(|| first(&["SMS_PROVIDER"]).map(provider)),
@@ -73,7 +76,9 @@ mod tests {
 
     #[test]
     fn the_seeds_flags_are_understood() {
-        let (_, options) = read(&[("NODE_ENV", "development"), ("SMS_PROVIDER", "mock"), ("ENABLE_RATE_LIMIT", "false")]).expect("env");
+        let (_, options) =
+            read(&[("NODE_ENV", "development"), ("SMS_PROVIDER", "mock"), ("ENABLE_RATE_LIMIT", "false")])
+                .expect("env");
         assert_eq!(options.sender.as_deref(), Some("console:"));
         assert_eq!(options.policy.issue_limit, Some(LimitOption::Off));
         assert_eq!(options.policy.failure_budget, None, "the failure budget is not a rate limit");

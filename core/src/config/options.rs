@@ -167,9 +167,12 @@ impl Options {
 
 /// Names that are safe unquoted and fold the same everywhere; they are quoted as well.
 fn sql_name(option: &str, name: &str) -> Result<String> {
-    let safe = name.bytes().enumerate().all(|(i, b)| b.is_ascii_lowercase() || b == b'_' || (i > 0 && b.is_ascii_digit()));
+    let safe =
+        name.bytes().enumerate().all(|(i, b)| b.is_ascii_lowercase() || b == b'_' || (i > 0 && b.is_ascii_digit()));
     if name.is_empty() || name.len() > 30 || !safe {
-        return Err(Error::config(format!("{option} must be 1 to 30 lower-case letters, digits or '_', not beginning with a digit")));
+        return Err(Error::config(format!(
+            "{option} must be 1 to 30 lower-case letters, digits or '_', not beginning with a digit"
+        )));
     }
     Ok(name.to_owned())
 }
@@ -231,22 +234,39 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_told_with_its_field() {
-        for (json, field) in [(r#"{"deadlineMs":"fast"}"#, "deadlineMs: "), (r#"{"policy":{"ttlSeconds":"600"}}"#, "policy.ttlSeconds: ")] {
+        for (json, field) in [
+            (r#"{"deadlineMs":"fast"}"#, "deadlineMs: "),
+            (r#"{"policy":{"ttlSeconds":"600"}}"#, "policy.ttlSeconds: "),
+        ] {
             assert!(refusal(json).starts_with(field), "{json}");
         }
     }
 
     #[test]
     fn a_message_never_repeats_a_secret() {
-        for json in [r#"{"secret":123456789}"#, r#"{"secret":{"a":"hunter2"}}"#, r#"{"indexSecret":77777777}"#, r#"{"secret":[]}"#] {
+        for json in [
+            r#"{"secret":123456789}"#,
+            r#"{"secret":{"a":"hunter2"}}"#,
+            r#"{"indexSecret":77777777}"#,
+            r#"{"secret":[]}"#,
+        ] {
             let said = refusal(json);
-            assert!(said.contains("ecret must be") && !said.contains("hunter2") && !said.contains("7777") && !said.contains("4567"), "{said}");
+            assert!(
+                said.contains("ecret must be")
+                    && !said.contains("hunter2")
+                    && !said.contains("7777")
+                    && !said.contains("4567"),
+                "{said}"
+            );
         }
     }
 
     #[test]
     fn names_that_could_leave_their_quotes_are_refused() {
-        for json in [r#"{"secret":"12345678901234567890123456789012","schema":"a\"b"}"#, r#"{"mode":"development","tablePrefix":"Drop "}"#] {
+        for json in [
+            r#"{"secret":"12345678901234567890123456789012","schema":"a\"b"}"#,
+            r#"{"mode":"development","tablePrefix":"Drop "}"#,
+        ] {
             assert!(refusal(json).contains("must be"), "{json}");
         }
     }

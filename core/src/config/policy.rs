@@ -171,7 +171,8 @@ impl PolicyOptions {
         ] {
             match given {
                 Some(LimitOption::On { max, window_seconds }) => {
-                    *limit = Limit::new(max, duration(&format!("{name}.windowSeconds"), window_seconds, 30.0 * 86400.0)?);
+                    *limit =
+                        Limit::new(max, duration(&format!("{name}.windowSeconds"), window_seconds, 30.0 * 86400.0)?);
                 }
                 Some(LimitOption::Flag(false) | LimitOption::Off) => *limit = Limit::OFF,
                 Some(LimitOption::Flag(true)) => {
@@ -260,12 +261,26 @@ mod tests {
     #[test]
     fn absurd_policies_are_refused() {
         for json in [
-            r#"{"ttlSeconds":-1}"#, r#"{"ttlSeconds":0}"#, r#"{"ttlSeconds":1e300}"#, r#"{"codeLength":3}"#,
-            r#"{"codeLength":11}"#, r#"{"maxAttempts":0}"#, r#"{"maxAttempts":101}"#, r#"{"maxAttempts":-1}"#,
-            r#"{"maxAttempts":2.5}"#, r#"{"cooldownSeconds":-0.1}"#, r#"{"issueLimit":{"max":0,"windowSeconds":9}}"#,
-            r#"{"issueLimit":{"max":3,"windowSeconds":0}}"#, r#"{"issueLimit":{"max":3}}"#, r#"{"issueLimit":true}"#,
-            r#"{"codeAlphabet":"emoji"}"#, r#"{"resend":"maybe"}"#, r#"{"unknown":1}"#, r#"{"ttlSeconds":"10"}"#,
-            r#"{"verifyLimit":{"max":70000,"windowSeconds":1}}"#, r#"{"failureBudget":{"max":1,"windowSeconds":1e9}}"#,
+            r#"{"ttlSeconds":-1}"#,
+            r#"{"ttlSeconds":0}"#,
+            r#"{"ttlSeconds":1e300}"#,
+            r#"{"codeLength":3}"#,
+            r#"{"codeLength":11}"#,
+            r#"{"maxAttempts":0}"#,
+            r#"{"maxAttempts":101}"#,
+            r#"{"maxAttempts":-1}"#,
+            r#"{"maxAttempts":2.5}"#,
+            r#"{"cooldownSeconds":-0.1}"#,
+            r#"{"issueLimit":{"max":0,"windowSeconds":9}}"#,
+            r#"{"issueLimit":{"max":3,"windowSeconds":0}}"#,
+            r#"{"issueLimit":{"max":3}}"#,
+            r#"{"issueLimit":true}"#,
+            r#"{"codeAlphabet":"emoji"}"#,
+            r#"{"resend":"maybe"}"#,
+            r#"{"unknown":1}"#,
+            r#"{"ttlSeconds":"10"}"#,
+            r#"{"verifyLimit":{"max":70000,"windowSeconds":1}}"#,
+            r#"{"failureBudget":{"max":1,"windowSeconds":1e9}}"#,
         ] {
             assert!(read(json).is_err(), "{json}");
         }

@@ -32,7 +32,8 @@ struct Pattern {
 /// Whether `typed` is E.164 and a mobile or fixed-line number that the library would accept unchanged.
 /// `false` decides nothing.
 pub(super) fn is_canonical(typed: &str) -> bool {
-    let Some(digits) = typed.strip_prefix('+').filter(|d| d.len() <= 15 && d.bytes().all(|b| b.is_ascii_digit())) else {
+    let Some(digits) = typed.strip_prefix('+').filter(|d| d.len() <= 15 && d.bytes().all(|b| b.is_ascii_digit()))
+    else {
         return false;
     };
     // No calling code begins another.

@@ -35,7 +35,8 @@ impl Codes {
             let core = core.open()?;
             let to = core.identifier(&request.to)?;
             let entity = core.entity(&request.purpose, &to)?;
-            let order = Order { purpose: &request.purpose, ip: request.ip.as_deref(), locale: request.locale, resend: false };
+            let order =
+                Order { purpose: &request.purpose, ip: request.ip.as_deref(), locale: request.locale, resend: false };
             core.send(&entity, order, to, request.data).await
         })
     }
@@ -196,7 +197,8 @@ impl Core {
         if self.entity(&request.purpose, &to)?.tag != entity.tag {
             return Err(not_found());
         }
-        let order = Order { purpose: &request.purpose, ip: request.ip.as_deref(), locale: request.locale, resend: true };
+        let order =
+            Order { purpose: &request.purpose, ip: request.ip.as_deref(), locale: request.locale, resend: true };
         self.send(&entity, order, to, data).await
     }
 

@@ -88,11 +88,7 @@ async fn gated<S: Store + ?Sized>(store: &S, gate: Option<&Gate>) -> Result<Opti
     Ok((!hit.allowed).then_some(hit.resets_in))
 }
 
-async fn update<S: Store + ?Sized, T>(
-    store: &S,
-    key: &Key,
-    step: impl Fn(&mut Record, u64) -> (T, bool),
-) -> Result<T> {
+async fn update<S: Store + ?Sized, T>(store: &S, key: &Key, step: impl Fn(&mut Record, u64) -> (T, bool)) -> Result<T> {
     for _ in 0..ROUNDS {
         let entry = store.get(key).await?;
         let (mut record, now) = entry.as_ref().map_or_else(Default::default, |e| Record::decode(&e.value, e.ttl));

@@ -80,7 +80,10 @@ impl Slots {
 
     fn hit(&mut self, gate: &Gate, cost: u32, now: u64) -> Hit {
         let (used, left) = match self.live(&gate.key, now) {
-            Some(slot) => (text_number(&slot.value) as u32, Duration::from_millis(slot.ends - now)),
+            // What is no count is full.
+            Some(slot) => {
+                (u32::try_from(text_number(&slot.value)).unwrap_or(u32::MAX), challenge::left(slot.ends, now))
+            }
             None => (0, gate.limit.window),
         };
         let answer = Hit::judge(&gate.limit, used, cost, left);

@@ -39,10 +39,13 @@ impl PostgresStore {
     /// `CONFIG` for a malformed URL, refused credentials or rights, and tables that are not ours;
     /// `STORE_UNAVAILABLE` when the server does not answer.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let malformed = |_| Error::config("the store URL is malformed; write postgres://USER:PASSWORD@HOST:PORT/DATABASE");
+        let malformed =
+            |_| Error::config("the store URL is malformed; write postgres://USER:PASSWORD@HOST:PORT/DATABASE");
         let connect = PgConnectOptions::from_str(url).map_err(malformed)?.disable_statement_logging();
         let mut connection = pool::connect(&connect, None, options.deadline).await?.map_err(unopened)?;
-        let place = schema::prepare(&mut connection, options.schema.as_deref(), &options.table_prefix, options.deadline).await?;
+        let place =
+            schema::prepare(&mut connection, options.schema.as_deref(), &options.table_prefix, options.deadline)
+                .await?;
         let setup = place.strict.then_some("SET default_transaction_isolation = 'read committed'");
         let pool = Pool::new(connect, options.deadline, setup, options.max_connections);
         if setup.is_none() {

@@ -109,14 +109,18 @@ impl Store for RedisStore {
                 Value::Okay => Ok(first),
                 Value::Int(left) => Ok(Issued::New { attempts_left: left as u32 }),
                 other => match &items(other)?[..] {
-                    [Value::Int(8), Value::BulkString(id), Value::Int(life), Value::Int(left), Value::BulkString(sealed)] => {
-                        Ok(Issued::Kept {
-                            id: id[..].try_into().map_err(|_| strange())?,
-                            sealed: sealed.clone(),
-                            expires_in: time(*life),
-                            attempts_left: *left as u32,
-                        })
-                    }
+                    [
+                        Value::Int(8),
+                        Value::BulkString(id),
+                        Value::Int(life),
+                        Value::Int(left),
+                        Value::BulkString(sealed),
+                    ] => Ok(Issued::Kept {
+                        id: id[..].try_into().map_err(|_| strange())?,
+                        sealed: sealed.clone(),
+                        expires_in: time(*life),
+                        attempts_left: *left as u32,
+                    }),
                     why => refused(why).map(Issued::Refused),
                 },
             }

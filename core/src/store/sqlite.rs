@@ -71,14 +71,19 @@ impl SqliteStore {
             (Some(_), None) => &self.sql.save_record,
             (Some(_), Some(_)) => &self.sql.save_both,
         };
-        let (gate, value, ends) = count.map_or((None, 0, 0), |(gate, value, ends)| (Some(gate.key.as_str()), value, ends));
+        let (gate, value, ends) =
+            count.map_or((None, 0, 0), |(gate, value, ends)| (Some(gate.key.as_str()), value, ends));
         let save = query(save).bind(gate).bind(value).bind(ends as i64);
         transaction.commit(bind_record(save, key, &record, &change.unwrap_or_default(), now)).await?;
         Ok(outcome)
     }
 
     /// Changes a counter, as one transaction. `None` from `step` writes nothing.
-    async fn change_count<T>(&self, key: &Key, step: impl FnOnce(Counter, u64) -> (T, Option<(i64, u64)>)) -> Result<T> {
+    async fn change_count<T>(
+        &self,
+        key: &Key,
+        step: impl FnOnce(Counter, u64) -> (T, Option<(i64, u64)>),
+    ) -> Result<T> {
         let mut transaction = self.file.begin().await?;
         let row = transaction.one(query(&self.sql.load).bind(None::<&str>).bind(key.as_str())).await?;
         let now = self.clock.now_ms();
@@ -141,15 +146,20 @@ impl Store for SqliteStore {
     }
 
     fn issue<'a>(&'a self, key: &'a Key, input: &'a Issue, gate: Option<&'a Gate>) -> BoxFuture<'a, Result<Issued>> {
-        Box::pin(self.change(key, gate, |wait| Issued::Refused(Refused::Gated(wait)), |record, now| {
-            let issued = record.issue(input, now);
-            let change = match issued {
-                Issued::New { .. } => Some(Change { issued: Some(&input.purpose), verified: false }),
-                Issued::Kept { .. } => Some(Change::default()),
-                Issued::Refused(_) => None,
-            };
-            (issued, change)
-        }))
+        Box::pin(self.change(
+            key,
+            gate,
+            |wait| Issued::Refused(Refused::Gated(wait)),
+            |record, now| {
+                let issued = record.issue(input, now);
+                let change = match issued {
+                    Issued::New { .. } => Some(Change { issued: Some(&input.purpose), verified: false }),
+                    Issued::Kept { .. } => Some(Change::default()),
+                    Issued::Refused(_) => None,
+                };
+                (issued, change)
+            },
+        ))
     }
 
     fn attempt<'a>(
@@ -158,12 +168,17 @@ impl Store for SqliteStore {
         input: &'a Attempt,
         gate: Option<&'a Gate>,
     ) -> BoxFuture<'a, Result<Attempted>> {
-        Box::pin(self.change(key, gate, |wait| Attempted::Refused(Refused::Gated(wait)), |record, now| {
-            let attempted = record.attempt(input, now);
-            let verified = matches!(attempted, Attempted::Right { .. });
-            let change = !matches!(attempted, Attempted::Refused(_));
-            (attempted, change.then_some(Change { issued: None, verified }))
-        }))
+        Box::pin(self.change(
+            key,
+            gate,
+            |wait| Attempted::Refused(Refused::Gated(wait)),
+            |record, now| {
+                let attempted = record.attempt(input, now);
+                let verified = matches!(attempted, Attempted::Right { .. });
+                let change = !matches!(attempted, Attempted::Refused(_));
+                (attempted, change.then_some(Change { issued: None, verified }))
+            },
+        ))
     }
 
     fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
@@ -175,10 +190,15 @@ impl Store for SqliteStore {
     }
 
     fn amend<'a>(&'a self, key: &'a Key, input: &'a Amend) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(self.change(key, None, |_| false, |record, now| {
-            let changed = record.amend(input, now);
-            (changed, changed.then(Change::default))
-        }))
+        Box::pin(self.change(
+            key,
+            None,
+            |_| false,
+            |record, now| {
+                let changed = record.amend(input, now);
+                (changed, changed.then(Change::default))
+            },
+        ))
     }
 
     fn peek<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Peeked>>> {

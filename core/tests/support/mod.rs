@@ -138,7 +138,8 @@ impl Drop for Corner {
 
 /// The URL of a test server. A store whose server is absent fails its tests.
 pub fn server(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run: scripts/services.py run -- cargo test"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set; run: scripts/services.py run -- cargo test"))
 }
 
 /// A name that no other test of this or another process has.

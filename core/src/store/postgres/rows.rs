@@ -48,7 +48,9 @@ pub(super) fn unopened(error: sqlx::Error) -> Error {
     let message = match (&error, code(&error).as_deref()) {
         (_, Some("28P01" | "28000")) => "PostgreSQL refuses this user or password",
         (_, Some("3D000")) => "there is no such PostgreSQL database",
-        (_, Some("42501")) => "this PostgreSQL user may not make or use the tables; grant CREATE on the schema, or use another schema",
+        (_, Some("42501")) => {
+            "this PostgreSQL user may not make or use the tables; grant CREATE on the schema, or use another schema"
+        }
         (sqlx::Error::Tls(_), _) => "no TLS connection to PostgreSQL; check sslmode and certificates in the URL",
         (sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_), _) => "the store URL cannot be used as it is",
         _ => return failed(error),
@@ -67,7 +69,9 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
         Some("08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX") => {
             (ErrorKind::StoreUnavailable, "PostgreSQL cannot do this at the moment")
         }
-        Some("3D" | "3F" | "42" | "28") => (ErrorKind::Config, "the tables of oncecode are missing, were changed, or may not be used"),
+        Some("3D" | "3F" | "42" | "28") => {
+            (ErrorKind::Config, "the tables of oncecode are missing, were changed, or may not be used")
+        }
         Some(_) => (ErrorKind::Internal, "PostgreSQL refused a statement"),
     };
     Error::new(kind, message).with_source(cause(error))

@@ -32,7 +32,12 @@ impl Place {
 }
 
 /// Makes sure that the tables are there. One round trip more than needed only the first time.
-pub(super) async fn prepare(connection: &mut PgConnection, schema: Option<&str>, prefix: &str, deadline: Duration) -> Result<Place> {
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    schema: Option<&str>,
+    prefix: &str,
+    deadline: Duration,
+) -> Result<Place> {
     let checking = async {
         let place = place(connection, schema, prefix).await?;
         Ok((version(connection, &place).await?, place))
@@ -87,10 +92,12 @@ async fn migrate(connection: &mut PgConnection, place: &Place) -> Result<()> {
     for (version, step) in sql::pending(STEPS, found)? {
         let note = r#"INSERT INTO {schema}."{prefix}migrations" (version) VALUES ({version});"#;
         let script = place.named(&format!("{step} {note}")).replace("{version}", &version.to_string());
-        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(|e| match code(&e).as_deref() {
-            // A table or function of that name exists.
-            Some("42P07" | "42723") => sql::foreign(),
-            _ => unopened(e),
+        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(|e| {
+            match code(&e).as_deref() {
+                // A table or function of that name exists.
+                Some("42P07" | "42723") => sql::foreign(),
+                _ => unopened(e),
+            }
         })?;
     }
     transaction.commit().await.map_err(unopened)

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
+    RedisError, ServerErrorKind, Value,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -144,7 +144,9 @@ fn failure(error: RedisError) -> Error {
     use redis::ErrorKind as Kind;
     let code = error.code().unwrap_or_default().to_owned();
     match error.kind() {
-        Kind::AuthenticationFailed => Error::config("Redis refused the credentials in the store URL").with_source(error),
+        Kind::AuthenticationFailed => {
+            Error::config("Redis refused the credentials in the store URL").with_source(error)
+        }
         _ if matches!(&*code, "NOAUTH" | "WRONGPASS") => {
             Error::config("Redis refused the credentials in the store URL").with_source(error)
         }
@@ -156,7 +158,9 @@ fn failure(error: RedisError) -> Error {
         _ if error.detail().is_some_and(|d| d.contains("DB index")) => {
             Error::config("Redis has no database of that number").with_source(error)
         }
-        _ if error.is_io_error() => Error::new(ErrorKind::StoreUnavailable, "Redis cannot be reached").with_source(error),
+        _ if error.is_io_error() => {
+            Error::new(ErrorKind::StoreUnavailable, "Redis cannot be reached").with_source(error)
+        }
         _ => Error::new(ErrorKind::StoreUnavailable, format!("Redis refused: {code}")).with_source(error),
     }
 }

@@ -138,7 +138,8 @@ async fn play(store: &dyn Store, seed: u64, unit: u64, mut pass: impl AsyncFnMut
                 issue.life = Duration::from_millis((1 + 2 * dice.roll(8)) * unit);
                 issue.cooldown = Duration::from_millis(dice.roll(4) * unit);
                 issue.max_attempts = 1 + dice.roll(4) as u16;
-                (issue.issues, issue.failures, issue.keep) = (dice.limit(4, unit), dice.limit(6, unit), dice.roll(2) == 0);
+                (issue.issues, issue.failures, issue.keep) =
+                    (dice.limit(4, unit), dice.limit(6, unit), dice.roll(2) == 0);
                 match store.issue(&entity, &issue, gated).await.expect("issue") {
                     Issued::New { attempts_left } => format!("new {attempts_left}"),
                     Issued::Kept { id, sealed, expires_in, attempts_left } => {
@@ -191,7 +192,8 @@ async fn play(store: &dyn Store, seed: u64, unit: u64, mut pass: impl AsyncFnMut
                 shown
             }
             12 => {
-                let bytes: &[u8] = [&b"7"[..], b"", b"\0\xff", b"007", b"-9223372036854775808"][dice.roll(extreme) as usize];
+                let bytes: &[u8] =
+                    [&b"7"[..], b"", b"\0\xff", b"007", b"-9223372036854775808"][dice.roll(extreme) as usize];
                 let when = [When::Always, When::Absent, When::Version(version.clone())][dice.roll(3) as usize].clone();
                 let ttl = Duration::from_millis((1 + dice.roll(9)) * unit);
                 format!("put {}", store.put(value, bytes, ttl, when).await.expect("put"))
@@ -228,11 +230,12 @@ async fn postgres_says_what_memory_says() {
     let memory = MemoryStore::new(clock.clone());
     let prefix = unique();
     let store = PostgresStore::open(&url, options(&prefix)).await.expect("open");
-    let hand = std::cell::RefCell::new(PgConnection::connect(&url).await.expect("connect"));
+    let hand = tokio::sync::Mutex::new(PgConnection::connect(&url).await.expect("connect"));
     for seed in 0..60 {
         let expected = play(&memory, seed, 100_000, async |ms| {
             clock.0.fetch_add(ms, Ordering::SeqCst);
-        }).await;
+        })
+        .await;
         // The server's clock stands still, so everything else is moved into the past.
         let said = play(&store, seed, 100_000, async |ms| {
             let columns = ["created", "expires", "verified", "issue_ends", "verify_ends", "failure_ends", "purge"];
@@ -241,11 +244,11 @@ async fn postgres_says_what_memory_says() {
                 "UPDATE {prefix}challenges SET cooldown_until = cooldown_until - interval '{ms} ms', {columns};
                  UPDATE {prefix}entries SET expires_at = expires_at - interval '{ms} ms'"
             );
-            sqlx::raw_sql(AssertSqlSafe(both)).execute(&mut *hand.borrow_mut()).await.expect("pass");
+            sqlx::raw_sql(AssertSqlSafe(both)).execute(&mut *hand.lock().await).await.expect("pass");
         });
         assert_eq!(said.await, expected, "seed {seed}");
         let empty = format!("TRUNCATE {prefix}challenges, {prefix}entries");
-        sqlx::raw_sql(AssertSqlSafe(empty)).execute(&mut *hand.borrow_mut()).await.expect("truncate");
+        sqlx::raw_sql(AssertSqlSafe(empty)).execute(&mut *hand.lock().await).await.expect("truncate");
     }
 }
 
@@ -314,7 +317,10 @@ async fn calls_that_are_dropped_leave_the_store_usable_and_whole() {
         let mut issue = plain_issue(1);
         issue.issues = Limit::new(used, secs(600));
         // Gate and record are counted together or not at all.
-        assert!(matches!(store.issue(&entity, &issue, None).await, Ok(Issued::Refused(Refused::Limited(_)))), "{store:?}");
+        assert!(
+            matches!(store.issue(&entity, &issue, None).await, Ok(Issued::Refused(Refused::Limited(_)))),
+            "{store:?}"
+        );
         issue.issues = Limit::new(used + 1, secs(600));
         assert!(matches!(store.issue(&entity, &issue, None).await, Ok(Issued::New { .. })), "{store:?}");
     }
@@ -324,19 +330,23 @@ async fn calls_that_are_dropped_leave_the_store_usable_and_whole() {
 async fn many_may_open_a_new_database_at_once() {
     for round in 0..3 {
         let (url, prefix) = (file(), unique());
-        let opening = (0..8).map(|_| tokio::spawn({
-            let (url, prefix) = (url.clone(), prefix.clone());
-            async move { SqliteStore::open(&url, options(&prefix)).await.map(drop) }
-        }));
+        let opening = (0..8).map(|_| {
+            tokio::spawn({
+                let (url, prefix) = (url.clone(), prefix.clone());
+                async move { SqliteStore::open(&url, options(&prefix)).await.map(drop) }
+            })
+        });
         for opened in futures::future::join_all(opening.collect::<Vec<_>>()).await {
             opened.expect("join").unwrap_or_else(|e| panic!("round {round}: {e} {:?}", std::error::Error::source(&e)));
         }
         let Some(url) = postgres() else { continue };
-        let opening = (0..8).map(|_| tokio::spawn({
-            let options = StoreOptions { schema: Some(format!("s{prefix}")), ..options("y_") };
-            let url = url.clone();
-            async move { PostgresStore::open(&url, options).await.map(drop) }
-        }));
+        let opening = (0..8).map(|_| {
+            tokio::spawn({
+                let options = StoreOptions { schema: Some(format!("s{prefix}")), ..options("y_") };
+                let url = url.clone();
+                async move { PostgresStore::open(&url, options).await.map(drop) }
+            })
+        });
         for opened in futures::future::join_all(opening.collect::<Vec<_>>()).await {
             opened.expect("join").unwrap_or_else(|e| panic!("round {round}: {e} {:?}", std::error::Error::source(&e)));
         }
@@ -384,7 +394,12 @@ async fn urls_that_lead_nowhere_are_told_apart() {
     assert_eq!(absent.kind(), ErrorKind::StoreUnavailable);
     let Some(url) = postgres() else { return };
     let user = format!("postgres://{}", unique());
-    for bad in [url.replace("postgres://oncecode", &user), format!("{url}x"), url.replace("@", "hunter2@"), "postgres://[".into()] {
+    for bad in [
+        url.replace("postgres://oncecode", &user),
+        format!("{url}x"),
+        url.replace("@", "hunter2@"),
+        "postgres://[".into(),
+    ] {
         let error = PostgresStore::open(&bad, options("p_")).await.expect_err(&bad);
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

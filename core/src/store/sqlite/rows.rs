@@ -93,7 +93,7 @@ pub(super) fn read_record(row: &SqliteRow, now: u64) -> Result<Record> {
     let time = |name| Ok(get::<Option<i64>>(row, name)?.unwrap_or(0) as u64);
     let small = |name| Ok(get::<Option<i64>>(row, name)?.unwrap_or(0).clamp(0, 0xffff) as u16);
     let window = |count, ends| Ok(Window { count: small(count)?, ends: time(ends)? });
-    let array = |name| Ok(get::<Option<Vec<u8>>>(row, name)?);
+    let array = |name| get::<Option<Vec<u8>>>(row, name);
     let challenge = match (array("id")?.map(TryInto::try_into), array("digest")?.map(TryInto::try_into)) {
         (Some(Ok(id)), Some(Ok(bytes))) => Some(Challenge {
             id,

@@ -38,7 +38,10 @@ pub(super) async fn a_versioned_put_loses_against_a_change(f: &dyn Fixture) {
     assert!(!store.put(&key, b"mine", secs(100), When::Version(seen)).await.expect("put"));
     let seen = store.get(&key).await.expect("get").expect("a value").version;
     assert!(store.put(&key, b"mine", secs(100), When::Version(seen.clone())).await.expect("put"));
-    assert!(!store.put(&key, b"again", secs(100), When::Version(seen.clone())).await.expect("put"), "a version is spent");
+    assert!(
+        !store.put(&key, b"again", secs(100), When::Version(seen.clone())).await.expect("put"),
+        "a version is spent"
+    );
     store.take(&key).await.expect("take");
     assert!(!store.put(&key, b"back", secs(100), When::Version(seen)).await.expect("put"), "what is gone stays gone");
     assert!(store.get(&key).await.expect("get").is_none());

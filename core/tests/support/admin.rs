@@ -1,0 +1,124 @@
+//! A connection of the test's own to a server under test, for what only an administrator may do.
+
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+use super::server::Server;
+
+const OTHERS: &str = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
+/// A connection beside those of the client under test.
+pub enum Admin {
+    Redis(redis::aio::MultiplexedConnection),
+    Postgres(PgConnection),
+}
+
+/// Waits until the server answers, at most 10 s.
+pub async fn admin(server: &Server) -> Admin {
+    let begin = Instant::now();
+    loop {
+        let late = Duration::from_secs(10).saturating_sub(begin.elapsed());
+        match tokio::time::timeout(late, Admin::connect(server)).await.expect("the server answers") {
+            Ok(admin) => return admin,
+            Err(e) => assert!(!late.is_zero(), "{e}"),
+        }
+    }
+}
+
+impl Admin {
+    async fn connect(server: &Server) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        if server.kind == "postgres" {
+            return Ok(Admin::Postgres(<PgConnection as sqlx::Connection>::connect(&server.url).await?));
+        }
+        let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let client = redis::Client::open(&*server.url)?;
+        Ok(Admin::Redis(client.get_multiplexed_async_connection_with_config(&patient).await?))
+    }
+
+    /// A command or statement whose answer does not matter.
+    pub async fn ask(&mut self, what: &str) {
+        match self {
+            Admin::Redis(connection) => {
+                let mut words = what.split(' ');
+                let mut command = redis::cmd(words.next().expect("a command"));
+                words.for_each(|word| _ = command.arg(word));
+                command.exec_async(connection).await.expect(what);
+            }
+            Admin::Postgres(connection) => {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(what)).execute(connection).await.expect(what);
+            }
+        }
+    }
+
+    /// Ends every other connection, and returns when that is done.
+    pub async fn cut_others(&mut self) {
+        self.either("CLIENT KILL TYPE normal SKIPME yes", &format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await;
+        if let Admin::Postgres(connection) = self {
+            let left = || sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) {OTHERS}")));
+            while left().fetch_one(&mut *connection).await.expect("a count") > 0 {}
+        }
+    }
+
+    /// From now on the server listens and does nothing.
+    pub async fn hang(&mut self) {
+        self.either("CLIENT PAUSE 600000 WRITE", "BEGIN; LOCK TABLE oncecode_challenges").await;
+    }
+
+    pub async fn go_on(&mut self) {
+        self.either("CLIENT UNPAUSE", "ROLLBACK").await;
+    }
+
+    /// Asks for a password from now on; returns the URL with it.
+    pub async fn protect(&mut self, url: &str) -> String {
+        match self {
+            Admin::Redis(_) => {
+                self.ask("CONFIG SET requirepass correct-horse").await;
+                url.replace("://", "://:correct-horse@")
+            }
+            Admin::Postgres(_) => url.to_owned(),
+        }
+    }
+
+    pub async fn unprotect(&mut self) {
+        if let Admin::Redis(connection) = self {
+            let empty = redis::cmd("CONFIG").arg(&["SET", "requirepass", ""]).exec_async(connection).await;
+            empty.expect("no password");
+        }
+    }
+
+    async fn either(&mut self, redis: &str, postgres: &str) {
+        let what = if matches!(self, Admin::Redis(_)) { redis } else { postgres };
+        self.ask(what).await;
+    }
+}
+
+/// Changes of a URL that no server accepts.
+pub fn wrong(url: &str) -> Vec<String> {
+    let right = url::Url::parse(url).expect("a URL");
+    let changed = |change: &dyn Fn(&mut url::Url)| {
+        let mut url = right.clone();
+        change(&mut url);
+        url.to_string()
+    };
+    let mut all = vec![
+        changed(&|url| _ = url.set_password(Some("hunter2"))),
+        changed(&|url| _ = url.set_password(None)),
+        changed(&|url| _ = url.set_username("nobody")),
+    ];
+    if right.scheme() == "postgres" {
+        all.push(changed(&|url| url.set_path("no_such_database")));
+    }
+    all
+}
+
+/// Waits until nobody here holds a connection to the server that the server has ended, at most 10 s.
+pub async fn ends_were_noticed(server: &Server) {
+    let begin = Instant::now();
+    // The columns: number, local address, remote address, state; 08 is CLOSE_WAIT.
+    let half_closed = format!(":{:04X} 08 ", server.port);
+    while std::fs::read_to_string("/proc/self/net/tcp").is_ok_and(|sockets| sockets.contains(&half_closed)) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "a dead connection is kept");
+        tokio::task::yield_now().await;
+    }
+}

@@ -3,7 +3,7 @@
 
   services.py run [--only redis,postgres] [--durable] -- CMD…   for as long as CMD runs
   services.py run                                               until Ctrl-C
-  services.py start redis|postgres [--port P] [--dir D]         one that stays, as JSON
+  services.py start redis|postgres|… [--port P] [--dir D]       one that stays, as JSON
   services.py stop --pid P [--dir D]                            ends it, removes D
 
 CMD finds each server's URL in ONCECODE_TEST_<NAME> and this program's path in

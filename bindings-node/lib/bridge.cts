@@ -40,7 +40,7 @@ export class Connection {
       free.push(number);
       return now;
     }
-    if (!scheduled && process.env.PART) { scheduled = true; queueMicrotask(go); }
+    runSoon();
     return new Promise((settle) => {
       const hooks = this.#hooks;
       const context = hooks.send || hooks.tell ? new AsyncResource("oncecode") : undefined;
@@ -59,27 +59,39 @@ export function values(news: News): News {
   throw new OncecodeError(code as OncecodeErrorCode, message as string, { ...details, ...cause });
 }
 
-let scheduled = false;
-function go() { scheduled = false; bridge.go(); }
+const NOW = Promise.resolve();
+let soon = false;
+
+/** Calls of one turn of the event loop go out together: after the continuations that are queued already. */
+function runSoon(): void {
+  if (soon) return;
+  soon = true;
+  void NOW.then(run);
+}
+
+function run(): void {
+  soon = false;
+  bridge.go();
+}
 
 function read(news: unknown[]): void {
   for (let at = 0; at < news.length; at += WIDTH) {
     const number = news[at] as number;
-    const call = calls[number] as Call;
+    const call = calls[number];
     switch (news[at + 1]) {
-      case SEND:
-        void send(call, news[at + 2] as Message, news[at + 3]);
-        break;
-      case EVENT:
-        tell(call, news[at + 2] as OncecodeEvent & { atMs: number });
-        break;
       case WARNING:
         process.emitWarning(news[at + 2] as string, "OncecodeWarning");
+        break;
+      case SEND:
+        if (call) void send(call, news[at + 2] as Message, news[at + 3]);
+        break;
+      case EVENT:
+        if (call) tell(call, news[at + 2] as OncecodeEvent & { atMs: number });
         break;
       default:
         calls[number] = undefined;
         free.push(number);
-        settle(call, news.slice(at, at + WIDTH));
+        if (call) settle(call, news.slice(at, at + WIDTH));
     }
   }
 }

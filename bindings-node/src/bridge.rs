@@ -25,12 +25,14 @@ pub struct Bridge {
 impl Bridge {
     /// `reader` is called with all news that are ready, in an array with seven places each.
     #[napi(constructor)]
-    pub fn new(#[napi(ts_arg_type = "(news: unknown[]) => void")] reader: Function<'_, Batch, ()>) -> napi::Result<Self> {
+    pub fn new(
+        #[napi(ts_arg_type = "(news: unknown[]) => void")] reader: Function<'_, Batch, ()>,
+    ) -> napi::Result<Self> {
         log::install();
         Queue::new(&reader).map(|queue| Self { queue })
     }
 
-    /// Starts.
+    /// Runs the calls that were made since: once for all of one turn.
     #[napi]
     pub fn go(&self) {
         runtime::go();
@@ -46,7 +48,12 @@ where
 }
 
 /// The same for an operation that may well be ready at once: then this is its reply, and the queue gets none.
-pub(crate) fn try_now<T>(queue: &Arc<Queue>, env: &Env, call: u32, operation: BoxFuture<'static, Result<T>>) -> Option<Reply>
+pub(crate) fn try_now<T>(
+    queue: &Arc<Queue>,
+    env: &Env,
+    call: u32,
+    operation: BoxFuture<'static, Result<T>>,
+) -> Option<Reply>
 where
     T: Into<Reply> + Send + 'static,
 {

@@ -7,8 +7,8 @@ use napi_derive::napi;
 use oncecode::{Builder, Callback, Error, ErrorKind};
 use tokio::sync::oneshot;
 
-use crate::queue::News;
 use crate::caller;
+use crate::queue::News;
 
 /// Where the app's sender reports to, once.
 pub(crate) type Report = Mutex<Option<oneshot::Sender<bool>>>;

@@ -28,10 +28,7 @@ pub struct ErrorRow {
 /// The core's table of errors, in its order.
 #[napi]
 pub fn error_table() -> Vec<ErrorRow> {
-    let row = |kind: &ErrorKind| ErrorRow {
-        code: kind.code(),
-        status: kind.status().into(),
-        retryable: kind.retryable(),
-    };
+    let row =
+        |kind: &ErrorKind| ErrorRow { code: kind.code(), status: kind.status().into(), retryable: kind.retryable() };
     ErrorKind::ALL.iter().map(row).collect()
 }

@@ -8,8 +8,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
 
-use crate::queue::News;
 use crate::caller;
+use crate::queue::News;
 
 /// Listens to the core's warnings from now on.
 pub(crate) fn install() {

@@ -19,7 +19,7 @@ use crate::runtime;
 pub(crate) const WIDTH: usize = 7;
 
 /// What a call tells the environment that made it.
-pub(crate) enum News {
+pub enum News {
     Reply(Reply),
     Send(Box<Message>, oneshot::Sender<bool>),
     Event(Box<Event>),
@@ -109,7 +109,7 @@ impl Queue {
 }
 
 /// All that was ready at one wake-up: an array with [`WIDTH`] places each.
-pub(crate) struct Batch(Vec<(u32, News)>);
+pub struct Batch(Vec<(u32, News)>);
 
 impl ToNapiValue for Batch {
     unsafe fn to_napi_value(env: sys::napi_env, Batch(news): Self) -> napi::Result<sys::napi_value> {

@@ -7,8 +7,8 @@ use napi::bindgen_prelude::ToNapiValue;
 use napi::sys;
 use oncecode::{Error, Peek, Sent, Verified};
 
-use crate::queue::WIDTH;
 use crate::convert::Row;
+use crate::queue::WIDTH;
 
 /// The end of a call.
 pub enum Reply {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
 
@@ -34,24 +34,24 @@ struct Ours {
     new_tasks: AtomicWaker,
 }
 
+impl Ours {
+    fn lock(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 thread_local! {
-    /// Queues with news whose readers are to be woken. Only on the runtime's thread.
-    static WAITING: RefCell<Vec<Arc<Queue>>> = const { RefCell::new(Vec::new()) };
+    /// Queues with news whose readers are to be woken; `None` on all threads but the runtime's.
+    static WAITING: RefCell<Option<Vec<Arc<Queue>>>> = const { RefCell::new(None) };
 }
 static NEWS: AtomicWaker = AtomicWaker::new();
 
-/// Runs a task. The thread is woken for the first only: it takes along whatever comes until it runs.
+/// Has a task run after the next [`go`].
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    let mut inbox = OURS.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-    inbox.push(Box::pin(task));
-    let first = inbox.len() % *PART == 0;
-    drop(inbox);
-    if first {
-        OURS.new_tasks.wake();
-    }
+    OURS.lock().push(Box::pin(task));
 }
-static PART: LazyLock<usize> = LazyLock::new(|| std::env::var("PART").ok().and_then(|p| p.parse().ok()).unwrap_or(1));
 
+/// Runs what was spawned: once per turn of a JavaScript thread, so that the thread wakes up once for many calls.
 pub(crate) fn go() {
     OURS.new_tasks.wake();
 }
@@ -61,22 +61,28 @@ pub(crate) fn enter() -> EnterGuard<'static> {
     OURS.handle.enter()
 }
 
-/// Wakes the reader of a queue when all that is ready now has run.
+/// Wakes the reader of a queue, on the runtime's thread only when all that is ready has run.
 pub(crate) fn wake_soon(queue: &Arc<Queue>) {
-    WAITING.with_borrow_mut(|waiting| waiting.push(Arc::clone(queue)));
-    NEWS.wake();
+    WAITING.with_borrow_mut(|waiting| match waiting {
+        Some(waiting) => {
+            waiting.push(Arc::clone(queue));
+            NEWS.wake();
+        }
+        None => queue.wake(),
+    });
 }
 
+/// The runtime's thread, for ever.
 fn run(runtime: &Runtime) {
+    WAITING.set(Some(Vec::new()));
     runtime.spawn(poll_fn(|context| {
         NEWS.register(context.waker());
-        WAITING.with_borrow_mut(|waiting| waiting.drain(..).for_each(|queue| queue.wake()));
+        WAITING.with_borrow_mut(|waiting| waiting.iter_mut().flat_map(|w| w.drain(..)).for_each(|queue| queue.wake()));
         Poll::<()>::Pending
     }));
     runtime.block_on(poll_fn(|context| {
         OURS.new_tasks.register(context.waker());
-        let new = mem::take(&mut *OURS.inbox.lock().unwrap_or_else(PoisonError::into_inner));
-        new.into_iter().for_each(|task| drop(tokio::spawn(task)));
+        mem::take(&mut *OURS.lock()).into_iter().for_each(|task| drop(tokio::spawn(task)));
         Poll::Pending
     }))
 }

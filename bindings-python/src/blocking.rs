@@ -13,7 +13,7 @@ use crate::errors::exception;
 use crate::hooks::Hooks;
 use crate::queue::{News, Queue};
 use crate::results::{Answer, into_python};
-use crate::runtime::{generation, runtime};
+use crate::runtime::{generation, spawn};
 use crate::wake::Waker;
 
 /// How often a waiting thread looks for Ctrl-C.
@@ -34,7 +34,7 @@ pub(crate) fn call<T: Answer>(
         return into_python(py, outcome);
     }
     let reporter = Arc::clone(&queue);
-    runtime().spawn(caller::run(caller, operation).map(move |outcome| {
+    spawn(caller::run(caller, operation).map(move |outcome| {
         reporter.push(0, News::Done(Box::new(|py| into_python(py, outcome))));
     }));
     let born = generation();
@@ -46,7 +46,8 @@ pub(crate) fn call<T: Answer>(
         // An interrupted call runs on to its end; only nobody waits for it.
         py.check_signals()?;
         if generation() != born {
-            let forked = Error::new(ErrorKind::Internal, "the process forked in a callback; the call goes on in the parent");
+            let forked =
+                Error::new(ErrorKind::Internal, "the process forked in a callback; the call goes on in the parent");
             return Err(exception(py, &forked));
         }
     }

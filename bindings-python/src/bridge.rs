@@ -1,14 +1,14 @@
-//! Calls from an event loop: what they wait for, and how what happened to them gets back.
+//! Calls from an event loop: how they get to tokio together, and how what happens to them gets back together.
 
-use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use oncecode::{BoxFuture, Result};
-use pyo3::exceptions::PyNotImplementedError;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::IntoPyDict;
 use pyo3::{PyTraverseError, PyVisit, intern};
 use slab::Slab;
 
@@ -16,7 +16,7 @@ use crate::caller::{self, Caller};
 use crate::hooks::Hooks;
 use crate::queue::{CallId, News, Queue};
 use crate::results::{Answer, into_python};
-use crate::runtime::{generation, runtime};
+use crate::runtime::{generation, spawn};
 use crate::wake::Waker;
 
 /// Starts an operation. Gives its result if it is there at once, else an `asyncio.Future`.
@@ -31,9 +31,9 @@ pub(crate) fn call<T: Answer>(
     let calls = Calls::of_running_loop(py)?;
     let (call, caller) = calls.add(py, hooks)?;
     if instant && let Some(outcome) = caller::poll_once(&caller, &mut operation) {
-        calls.pass_on(py);
-        drop(calls.table().try_remove(call));
-        return into_python(py, outcome);
+        let passed = calls.pass_on(py);
+        calls.remove(call);
+        return passed.and_then(|()| into_python(py, outcome));
     }
     let future = calls.create_future.call0(py)?;
     calls.table()[call].future = Some(future.clone_ref(py));
@@ -45,14 +45,14 @@ pub(crate) fn call<T: Answer>(
     Ok(future)
 }
 
-/// The calls of one event loop. The loop owns them, through the reader that it calls; closing it lets them go.
+/// The calls of one event loop. The loop owns them, by way of its reader; closing the loop lets them go.
 pub(crate) struct Calls {
-    event_loop: Py<PyAny>,
+    pub(crate) event_loop: Py<PyAny>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) generation: u32,
     create_future: Py<PyAny>,
-    queue: Arc<Queue>,
     table: Mutex<Slab<Call>>,
     errands: Mutex<Vec<BoxFuture<'static, ()>>>,
-    generation: u32,
 }
 
 struct Call {
@@ -61,74 +61,21 @@ struct Call {
     hooks: Py<Hooks>,
 }
 
-thread_local! {
-    /// Of the loops that ran on this thread and are still open: nearly always one.
-    static OPEN: RefCell<Vec<Weak<Calls>>> = const { RefCell::new(Vec::new()) };
-}
-
 impl Calls {
-    fn of_running_loop(py: Python<'_>) -> PyResult<Arc<Self>> {
-        let event_loop = running_loop(py)?;
-        let ours = |calls: &Arc<Self>| calls.event_loop.is(&event_loop) && calls.generation == generation();
-        let known = OPEN.with_borrow(|all| all.iter().filter_map(Weak::upgrade).find(ours));
-        known.map_or_else(|| Self::join(&event_loop), Ok)
-    }
-
-    /// Has `event_loop` look whenever there is news.
-    fn join(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let calls = match Self::watched(event_loop) {
-            Err(e) if e.is_instance_of::<PyNotImplementedError>(event_loop.py()) => Self::called(event_loop)?,
-            watched => watched?,
-        };
-        OPEN.with_borrow_mut(|all| {
-            all.retain(|calls| calls.strong_count() > 0);
-            all.push(Arc::downgrade(&calls));
-        });
-        Ok(calls)
-    }
-
-    /// For loops that can watch a descriptor.
-    #[cfg(unix)]
-    fn watched(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let py = event_loop.py();
-        let descriptor = crate::wake::Descriptor::new()?;
-        let number = descriptor.number();
-        let calls = Arc::new(Self::new(event_loop, Waker::Descriptor(descriptor))?);
-        // A reader runs in the context in which it was added, which would be that of whoever happened to call first.
-        let nobodys = py.import("contextvars")?.getattr("Context")?.call0()?;
-        nobodys.call_method1("run", (event_loop.getattr("add_reader")?, number, calls.reader(py)?))?;
-        Ok(calls)
-    }
-
-    #[cfg(not(unix))]
-    fn watched(_: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        Err(PyNotImplementedError::new_err(()))
-    }
-
-    /// For loops that can't.
-    fn called(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()))?);
-        if let Waker::Loop(calls_of_waker) = &calls.queue.waker {
-            // It was made above and nobody else has set it.
-            let _ = calls_of_waker.set(Arc::downgrade(&calls));
-        }
-        event_loop.setattr("_oncecode_reader", calls.reader(event_loop.py())?)?;
-        Ok(calls)
-    }
-
-    fn new(event_loop: &Bound<'_, PyAny>, waker: Waker) -> PyResult<Self> {
+    pub(crate) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker) -> PyResult<Self> {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
-            create_future: event_loop.getattr("create_future")?.unbind(),
             queue: Queue::new(waker),
+            generation: generation(),
+            create_future: create_future(event_loop)?,
             table: Mutex::default(),
             errands: Mutex::default(),
-            generation: generation(),
         })
     }
 
-    fn reader<'py>(self: &Arc<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Reader { calls: Arc::clone(self) }.into_pyobject(py)?.getattr("read")
+    /// The Python object through which the loop owns this.
+    pub(crate) fn reader<'py>(self: &Arc<Self>, py: Python<'py>) -> PyResult<Bound<'py, Reader>> {
+        Bound::new(py, Reader { calls: Arc::clone(self) })
     }
 
     /// Notes down a new call.
@@ -139,22 +86,24 @@ impl Calls {
         Ok((call, Caller { queue: Arc::clone(&self.queue), call, logs }))
     }
 
-    /// Gives an errand to tokio: at once if it is the only one, else together with all others of this turn of the loop,
-    /// for waking tokio's thread and writing to the store cost more than the errand itself.
+    fn remove(&self, call: CallId) -> Option<Call> {
+        self.table().try_remove(call)
+    }
+
+    /// Gives an errand to tokio: at once if it is the only one, else together with the others of this turn of the loop,
+    /// for waking tokio's thread and writing to the store's socket cost more than the errand itself.
     fn hand_over(self: &Arc<Self>, py: Python<'_>, errand: impl Future<Output = ()> + Send + 'static) -> PyResult<()> {
         if self.table().len() == 1 {
-            runtime().spawn(errand);
+            spawn(errand);
             return Ok(());
         }
-        let waiting = {
+        let first = {
             let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
             errands.push(Box::pin(errand));
-            errands.len()
+            errands.len() == 1
         };
-        if waiting == chunk() {
-            self.send_off();
-        } else if waiting == 1 {
-            let send_off = Reader { calls: Arc::clone(self) }.into_pyobject(py)?.getattr(intern!(py, "send_off"))?;
+        if first {
+            let send_off = self.reader(py)?.getattr(intern!(py, "send_off"))?;
             self.event_loop.call_method1(py, intern!(py, "call_soon"), (send_off,))?;
         }
         Ok(())
@@ -162,33 +111,33 @@ impl Calls {
 
     fn send_off(&self) {
         let errands = mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
-        if !errands.is_empty() {
-            runtime().spawn(async {
-                for errand in errands {
-                    tokio::spawn(errand);
-                }
-            });
-        }
+        spawn(async {
+            for errand in errands {
+                tokio::spawn(errand);
+            }
+        });
     }
 
-    /// Passes on all news.
-    fn pass_on(&self, py: Python<'_>) {
+    /// Passes on all news. What stands in the way of one piece is reported, and the others get their turn; what is to
+    /// end the program (Ctrl-C) is raised afterwards.
+    fn pass_on(&self, py: Python<'_>) -> PyResult<()> {
+        let mut ending = Ok(());
         for (call, news) in self.queue.take() {
             let passed = match news {
                 News::Done(answer) => self.finish(py, call, answer(py)),
-                news => self.hooks_of(py, call).map_or(Ok(()), |(hooks, context)| {
-                    hooks.get().pass_on(py, news, context.as_ref())
-                }),
+                news => self.pass_to_hooks(py, call, news),
             };
-            if let Err(exception) = passed {
-                exception.write_unraisable(py, None);
+            match passed {
+                Err(exception) if exception.is_instance_of::<PyException>(py) => exception.write_unraisable(py, None),
+                Err(exception) => ending = Err(exception),
+                Ok(()) => {}
             }
         }
+        ending
     }
 
     fn finish(&self, py: Python<'_>, call: CallId, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {
-        let call = self.table().try_remove(call);
-        let Some(future) = call.and_then(|call| call.future) else { return Ok(()) };
+        let Some(future) = self.remove(call).and_then(|call| call.future) else { return Ok(()) };
         let future = future.bind(py);
         let set = match outcome {
             Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),
@@ -201,10 +150,12 @@ impl Calls {
         }
     }
 
-    fn hooks_of(&self, py: Python<'_>, call: CallId) -> Option<(Py<Hooks>, Option<Py<PyAny>>)> {
-        let table = self.table();
-        let call = table.get(call)?;
-        Some((call.hooks.clone_ref(py), call.context.as_ref().map(|context| context.clone_ref(py))))
+    fn pass_to_hooks(&self, py: Python<'_>, call: CallId, news: News) -> PyResult<()> {
+        let known = self.table().get(call).map(|call| {
+            let context = call.context.as_ref().map(|context| context.clone_ref(py));
+            (call.hooks.clone_ref(py), context)
+        });
+        known.map_or(Ok(()), |(hooks, context)| hooks.get().pass_on(py, news, context.as_ref()))
     }
 
     /// Locked only for moments, never while Python runs.
@@ -215,15 +166,15 @@ impl Calls {
 
 /// What an event loop holds of us.
 #[pyclass(frozen, module = "oncecode._native")]
-struct Reader {
+pub(crate) struct Reader {
     calls: Arc<Calls>,
 }
 
 #[pymethods]
 impl Reader {
-    fn read(&self, py: Python<'_>) {
+    fn read(&self, py: Python<'_>) -> PyResult<()> {
         self.calls.queue.waker.calm();
-        self.calls.pass_on(py);
+        self.calls.pass_on(py)
     }
 
     fn send_off(&self) {
@@ -242,29 +193,15 @@ impl Reader {
     }
 }
 
-/// Wakes a loop that can't watch descriptors. A thread of its own may wait for Python; tokio's may not.
-pub(crate) fn call_soon(calls: &Weak<Calls>) {
-    let calls = Weak::clone(calls);
-    runtime().spawn_blocking(move || {
-        Python::try_attach(|py| {
-            let Some(calls) = calls.upgrade() else { return };
-            // A loop that was closed has nobody left who waits.
-            let _ = calls.reader(py).and_then(|read| calls.event_loop.call_method1(py, "call_soon_threadsafe", (read,)));
-        })
-    });
-}
-
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    GET.import(py, "asyncio", "get_running_loop")?.call0()
+/// What `event_loop.create_future` would make, without a function written in Python between.
+fn create_future(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let py = event_loop.py();
+    let of_loop = [("loop", event_loop)].into_py_dict(py)?;
+    let partial = py.import("functools")?.getattr("partial")?;
+    partial.call((py.import("asyncio")?.getattr("Future")?,), Some(&of_loop)).map(Bound::unbind)
 }
 
 fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
     static COPY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     COPY.import(py, "contextvars", "copy_context")?.call0().map(Bound::unbind)
-}
-
-fn chunk() -> usize {
-    static CHUNK: OnceLock<usize> = OnceLock::new();
-    *CHUNK.get_or_init(|| std::env::var("CHUNK").ok().and_then(|v| v.parse().ok()).unwrap_or(usize::MAX))
 }

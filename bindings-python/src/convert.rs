@@ -46,7 +46,9 @@ fn json_value(name: &str, given: &Bound<'_, PyAny>, depth: usize) -> PyResult<Va
         Ok(Value::Bool(flag.is_true()))
     } else if given.cast::<PyInt>().is_ok() {
         let number = given.extract::<i64>().map(Number::from).or_else(|_| given.extract::<u64>().map(Number::from));
-        number.map(Value::Number).map_err(|_| invalid_argument(py, &format!("{name} holds a number of more than 64 bits")))
+        number
+            .map(Value::Number)
+            .map_err(|_| invalid_argument(py, &format!("{name} holds a number of more than 64 bits")))
     } else if let Ok(number) = given.cast::<PyFloat>() {
         let number = Number::from_f64(number.value()).map(Value::Number);
         number.ok_or_else(|| invalid_argument(py, &format!("{name} holds a number that JSON can't: NaN or infinity")))

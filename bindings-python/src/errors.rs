@@ -9,7 +9,8 @@ use pyo3::sync::PyOnceLock;
 /// Every kind: class name, code, HTTP status, retryable, whether it is a refusal.
 #[pyfunction]
 pub(crate) fn error_table() -> Vec<(&'static str, &'static str, u16, bool, bool)> {
-    let row = |kind: &ErrorKind| (kind.name(), kind.code(), kind.status(), kind.retryable(), kind.class() == Class::Refusal);
+    let row =
+        |kind: &ErrorKind| (kind.name(), kind.code(), kind.status(), kind.retryable(), kind.class() == Class::Refusal);
     ErrorKind::ALL.iter().map(row).collect()
 }
 

@@ -7,6 +7,7 @@ mod client;
 mod codes;
 mod convert;
 mod errors;
+mod event_loop;
 mod hooks;
 mod log;
 mod message;
@@ -16,6 +17,9 @@ mod runtime;
 mod wake;
 
 use pyo3::prelude::*;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[pymodule]
 mod _native {

@@ -20,11 +20,11 @@ pub(crate) enum News {
     /// For the callback `sender`, which answers.
     Send(Message, oneshot::Sender<Result<()>>),
     /// The end.
-    Done(Answer),
+    Done(Outcome),
 }
 
 /// Makes the outcome of an operation a Python object, once there is a Python to make it in.
-pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+pub(crate) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
 /// Numbers the calls of one queue.
 pub(crate) type CallId = usize;
@@ -34,7 +34,6 @@ pub(crate) struct Queue {
     news: Mutex<Vec<(CallId, News)>>,
     pub(crate) waker: Waker,
 }
-
 
 thread_local! {
     /// Queues whose readers are to be woken as soon as tokio's thread has nothing else to do.
@@ -73,4 +72,3 @@ impl Queue {
         mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::{OnceLock, Weak};
 use std::thread::Thread;
 
-use crate::bridge::{self, Calls};
+use crate::bridge::Calls;
+use crate::event_loop::call_soon;
 
 #[cfg(unix)]
 pub(crate) use descriptor::Descriptor;
@@ -26,7 +27,7 @@ impl Waker {
         match self {
             #[cfg(unix)]
             Waker::Descriptor(descriptor) => descriptor.raise(),
-            Waker::Loop(calls) => calls.get().into_iter().for_each(bridge::call_soon),
+            Waker::Loop(calls) => calls.get().into_iter().for_each(call_soon),
             Waker::Thread(thread) => thread.unpark(),
         }
     }

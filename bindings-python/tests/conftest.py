@@ -18,7 +18,9 @@ def server(name: str) -> str:
     """The URL of a test server; without one the test fails, for what isn't tested isn't known."""
     variable = f"ONCECODE_TEST_{name.upper()}"
     if variable not in os.environ:
-        pytest.fail(f"{variable} is not set: scripts/services.py run -- pytest bindings-python/tests")
+        pytest.fail(
+            f"{variable} is not set: scripts/services.py run -- pytest bindings-python/tests"
+        )
     return os.environ[variable]
 
 

@@ -194,7 +194,7 @@ URLS = [None, 7, b"memory:", "", "memory", "mongodb://x", "\0", SURROGATE, HUGE,
 
 @pytest.mark.parametrize("url", URLS, ids=[repr(url)[:20] for url in URLS])
 async def test_urls_that_name_no_store_are_refused(open_client, options, url):
-    with pytest.raises(Config, match="URL|url|scheme"):
+    with pytest.raises(Config, match=r"URL|url|scheme"):
         await open_client(url, **options)
 
 
@@ -211,7 +211,11 @@ async def test_production_wants_a_long_secret_and_a_real_sender(open_client):
 
 
 async def test_no_message_repeats_a_secret(open_client):
-    for bad in ({"secret": ["hunter2hunter2", 7]}, {"secret": {"hunter2": 1}}, {"secret": "hunter2"}):
+    for bad in (
+        {"secret": ["hunter2hunter2", 7]},
+        {"secret": {"hunter2": 1}},
+        {"secret": "hunter2"},
+    ):
         with pytest.raises(Config) as refused:
             await open_client("memory:", **bad)
         assert "hunter2" not in repr(refused.value)

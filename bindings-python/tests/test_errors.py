@@ -18,7 +18,8 @@ def kinds() -> set:
 
 def test_every_kind_of_the_core_has_its_class_and_no_class_is_without_kind():
     ours = {
-        (k.__name__, k.code, k.status, k.retryable, issubclass(k, oncecode.Refused)) for k in kinds()
+        (k.__name__, k.code, k.status, k.retryable, issubclass(k, oncecode.Refused))
+        for k in kinds()
     }
     assert ours == set(TABLE)
 

@@ -16,7 +16,7 @@ use crate::secret::{Keyring, Tag};
 pub struct Key(String);
 
 impl Key {
-    #[cfg(feature = "testkit")]
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn named(prefix: &str, name: &str) -> Self {
         Self(format!("{prefix}:test:{{{name}}}"))
     }

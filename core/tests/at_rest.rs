@@ -109,6 +109,7 @@ fn public_types_do_not_print_what_they_hold() {
         expires_in: support::LONG,
         resend_in: support::LONG,
         attempts_left: 1,
+        failures: 0,
     };
     let mut verify = VerifyRequest::new(ADDRESSES[0].0, "login", code);
     verify.ip = Some("192.0.2.1".into());

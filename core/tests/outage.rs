@@ -233,7 +233,9 @@ async fn connections_cut_between_two_calls_go_unnoticed(server: &mut Server) {
     let (client, before) = before(server).await;
     // Several connections, where the store has several.
     let codes = join_all((0..20).map(|_| client.issue())).await;
-    admin(server).await.cut_others().await;
+    let mut admin = admin(server).await;
+    admin.cut_others().await;
+    admin.is_alone().await;
     if server.kind == "redis" {
         // What is sent before the end is noticed may or may not arrive, and is not repeated.
         ends_were_noticed(server).await;

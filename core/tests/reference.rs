@@ -51,7 +51,7 @@ enum Answer {
     Attempted(String),
     Changed(bool),
     Hit(bool, u32, u64),
-    Peeked(Option<(u8, Vec<u8>, u64, u64, u32)>),
+    Peeked(Option<(u8, Vec<u8>, u64, u64, u32, u32)>),
     Nothing,
 }
 
@@ -96,8 +96,8 @@ async fn run(store: &dyn Store, name: &Key, gate: &Gate, step: &Step) -> Answer 
             Answer::Hit(allowed, remaining, round(resets_in))
         }
         Step::Peek => Answer::Peeked(store.peek(name).await.expect("peek").map(|live| {
-            let Peeked { id, sealed, expires_in, resend_in, attempts_left } = live;
-            (id[0], sealed, round(expires_in), round(resend_in), attempts_left)
+            let Peeked { id, sealed, expires_in, resend_in, attempts_left, failures } = live;
+            (id[0], sealed, round(expires_in), round(resend_in), attempts_left, failures)
         })),
         Step::Wait { .. } => Answer::Nothing,
     }
@@ -184,4 +184,9 @@ fn postgres_answers_as_the_reference_does() {
 #[test]
 fn redis_answers_as_the_reference_does() {
     agrees(Kind::Redis, 150);
+}
+
+#[test]
+fn memcached_answers_as_the_reference_does() {
+    agrees(Kind::Memcached, 60);
 }

@@ -7,7 +7,7 @@ without an event loop.
 
 >>> import asyncio, oncecode
 >>> async def main():
-...     async with await oncecode.Oncecode.open("memory:", mode="development", sender="none:") as once:
+...     async with await oncecode.Oncecode.open("memory:", mode="development") as once:
 ...         sent = await once.codes.issue(to="+1 415 867 5309", purpose="login")
 ...         done = await once.codes.verify(to="+14158675309", purpose="login", code=sent.code)
 ...         print(done.identifier)

@@ -1,14 +1,12 @@
 """The native module. Private: import from `oncecode`."""
 
 from asyncio import Future
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextvars import Context
 from datetime import datetime
 from typing import Any, final
 
-from typing_extensions import TypeAlias
-
-JSON: TypeAlias = None | bool | int | float | str | Sequence[Any] | Mapping[str, Any]
+__all__ = ["Client", "Event", "Message", "Peek", "Reply", "Sent", "Verified", "error_table"]
 
 @final
 class Client:
@@ -19,11 +17,11 @@ class Client:
         send: Callable[[Message, Reply, Any], None] | None,
         tell: Callable[[Event, Context | None], None] | None,
     ) -> Client: ...
-    def connect(self) -> None | Future[None]: ...
+    def connect(self) -> Future[None] | None: ...
     def purge(self, limit: int) -> int | Future[int]: ...
-    def close(self) -> None | Future[None]: ...
+    def close(self) -> Future[None] | None: ...
     def issue(
-        self, to: str, purpose: str, ip: str | None, locale: str | None, data: JSON
+        self, to: str, purpose: str, ip: str | None, locale: str | None, data: object
     ) -> Sent | Future[Sent]: ...
     def verify(
         self, to: str | None, id: str | None, purpose: str, code: str, ip: str | None
@@ -32,7 +30,9 @@ class Client:
         self, to: str | None, id: str | None, purpose: str, ip: str | None, locale: str | None
     ) -> Sent | Future[Sent]: ...
     def cancel(self, to: str | None, id: str | None, purpose: str) -> bool | Future[bool]: ...
-    def peek(self, to: str | None, id: str | None, purpose: str) -> Peek | None | Future[Peek | None]: ...
+    def peek(
+        self, to: str | None, id: str | None, purpose: str
+    ) -> Peek | Future[Peek | None] | None: ...
 
 @final
 class Sent:

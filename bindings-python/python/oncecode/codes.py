@@ -6,7 +6,13 @@ from asyncio import Future
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from ._native import JSON, Client, Peek, Sent, Verified
+    from collections.abc import Mapping, Sequence
+
+    from typing_extensions import TypeAlias
+
+    from ._native import Client, Peek, Sent, Verified
+
+    JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 
 
 class Codes:
@@ -51,7 +57,7 @@ class Codes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
         code: str,
         ip: str | None = None,
@@ -80,7 +86,7 @@ class Codes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
         ip: str | None = None,
         locale: str | None = None,
@@ -100,7 +106,7 @@ class Codes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
     ) -> bool:
         """Kill the live code; `False` if there was none. Cooldown and quota stay as they are.
@@ -116,7 +122,7 @@ class Codes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
     ) -> Peek | None:
         """What is live, or `None`. Changes nothing.
@@ -153,7 +159,7 @@ class BlockingCodes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
         code: str,
         ip: str | None = None,
@@ -165,7 +171,7 @@ class BlockingCodes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
         ip: str | None = None,
         locale: str | None = None,
@@ -177,7 +183,7 @@ class BlockingCodes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
     ) -> bool:
         """Kill the live code; `False` if there was none."""
@@ -187,7 +193,7 @@ class BlockingCodes:
         self,
         *,
         to: str | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         purpose: str,
     ) -> Peek | None:
         """What is live, or `None`."""

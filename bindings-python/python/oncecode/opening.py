@@ -20,9 +20,7 @@ def from_options(url: str, options: Mapping[str, object], *, waits: bool) -> Cli
     return _client((check_url(url), encode(plain)), sender, events, waits)
 
 
-def from_env(
-    sender: SendCallback | None, events: EventCallback | None, *, waits: bool
-) -> Client:
+def from_env(sender: SendCallback | None, events: EventCallback | None, *, waits: bool) -> Client:
     """A client as the environment says, not yet connected."""
     _, sender, events = split({"sender": sender, "events": events})
     return _client(None, sender, events, waits)

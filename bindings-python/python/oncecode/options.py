@@ -73,9 +73,9 @@ class Options(TypedDict, total=False):
     sender: str | SendCallback | None
     """Who sends: `console:` or `none:` (development only), or a callable.
 
-    An async callable runs on the event loop of the call, with the caller's context variables; any
-    other in the loop's default executor, with them too. With the blocking client it is called in the
-    calling thread."""
+    An async callable runs on the event loop of the call, any other in the loop's default executor;
+    both in a copy of the caller's context. With the blocking client it is called in the calling
+    thread. What isn't done after `send_deadline_ms` counts as failed."""
     events: EventCallback | None
     """Told of every event. Default: `logging.getLogger("oncecode")` at INFO."""
     app_name: str | None
@@ -123,7 +123,9 @@ def split(
 
 def encode(options: Mapping[str, object]) -> str:
     """JSON. What can't be expressed in it is refused here, by name; the rest by the core."""
-    fields = (f"{_encode('option', name)}:{_encode(name, value)}" for name, value in options.items())
+    fields = (
+        f"{_encode('option', name)}:{_encode(name, value)}" for name, value in options.items()
+    )
     return "{" + ",".join(fields) + "}"
 
 

@@ -94,11 +94,14 @@ impl Codes {
                 return Ok(None);
             };
             let live = core.store.peek(&found.entity.key).await?;
+            // The failure budget may end before the attempts do.
+            let budget = core.policy(&target.purpose).failure_budget;
+            let budget = |failures| if budget.max > 0 { budget.max.saturating_sub(failures) } else { u32::MAX };
             Ok(live.filter(|live| found.id.is_none_or(|id| id == live.id)).map(|live| Peek {
                 id: core.keys.public_id(&found.entity, &live.id),
                 expires_at_ms: core.after(live.expires_in),
                 resend_at_ms: core.after(live.resend_in),
-                attempts_left: live.attempts_left,
+                attempts_left: live.attempts_left.min(budget(live.failures)),
             }))
         })
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Record, Refused};
 use super::limit::{Gate, Hit};
+#[cfg(feature = "memcached")]
+use super::Count;
 use super::{Entry, Store, When};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
@@ -51,7 +53,8 @@ pub(super) async fn hit<S: Store + ?Sized>(store: &S, gate: &Gate, cost: u32) ->
         let window = Duration::from_millis(super::challenge::millis(gate.limit.window));
         // A counter that lost its expiry starts a new window: it would refuse for ever otherwise.
         let (used, left, when) = match entry {
-            Some(Entry { value, version, ttl }) => (number(&value), ttl.unwrap_or(window), When::Version(version)),
+            Some(Entry { value, version, ttl: Some(left) }) => (number(&value), left, When::Version(version)),
+            Some(Entry { version, ttl: None, .. }) => (0, window, When::Version(version)),
             None => (0, window, When::Absent),
         };
         let answer = Hit::judge(&gate.limit, used, cost, left);
@@ -98,9 +101,34 @@ async fn update<S: Store + ?Sized, T>(store: &S, key: &Key, step: impl Fn(&mut R
         }
         let when = entry.map_or(When::Absent, |e| When::Version(e.version));
         // A record in which nothing matters any more still needs a write, for the consumed code to be gone.
-        let ttl = record.life(now).max(Duration::from_millis(1));
+        let ttl = rounded(record.life(now), store.granularity());
         if store.put(key, &record.encode(now, ttl), ttl, when).await? {
             return Ok(outcome);
+        }
+    }
+    Err(contended())
+}
+
+/// What the store will make of a life, since a packed record must agree with its expiry.
+fn rounded(life: Duration, grain: Duration) -> Duration {
+    let grain = grain.as_millis().max(1);
+    Duration::from_millis((life.as_millis().div_ceil(grain).max(1) * grain) as u64)
+}
+
+/// A counter over put, for stores whose own counters cannot do it.
+#[cfg(feature = "memcached")]
+pub(super) async fn count<S: Store + ?Sized>(store: &S, key: &Key, by: i64, ttl: Duration) -> Result<Count> {
+    for _ in 0..ROUNDS {
+        let (value, ttl, when) = match store.get(key).await? {
+            Some(Entry { value, version, ttl: Some(left) }) => {
+                let old: i64 = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
+                (old.saturating_add(by), left, When::Version(version))
+            }
+            Some(Entry { version, ttl: None, .. }) => (by, ttl, When::Version(version)),
+            None => (by, ttl, When::Absent),
+        };
+        if store.put(key, value.to_string().as_bytes(), ttl, when).await? {
+            return Ok(Count { value, ttl });
         }
     }
     Err(contended())

@@ -52,6 +52,10 @@ macro_rules! forward_store {
         fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64>> {
             self.layer(self.inner().purge(limit))
         }
+
+        fn granularity(&self) -> Duration {
+            self.inner().granularity()
+        }
     };
 }
 pub(super) use forward_store;

@@ -144,8 +144,8 @@ mod tests {
         let nodes = |names: &[&str]| MemcachedStore { nodes: names.iter().map(|n| Node::new((*n).to_owned())).collect() };
         let (two, three) = (nodes(&["a:1", "b:1"]), nodes(&["a:1", "b:1", "c:1"]));
         let mut moved = 0;
-        for n in 0..1000 {
-            let key = Key::numbered(n);
+        for n in 0..1000u32 {
+            let key = Key::named("p", &n.to_string());
             let (before, after) = (two.node(&key).expect("a node"), three.node(&key).expect("a node"));
             if before.address() != after.address() {
                 assert_eq!(after.address(), "c:1");

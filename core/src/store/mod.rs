@@ -9,8 +9,11 @@ mod deadline;
 mod defaults;
 mod forward;
 mod limit;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
 mod open;
+mod packed;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -128,6 +131,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64>> {
         let _ = limit;
         Box::pin(async { Ok(0) })
+    }
+
+    /// The finest life it can keep: lives are rounded up to a multiple of it.
+    fn granularity(&self) -> Duration {
+        Duration::from_millis(1)
     }
 
     /// Releases connections. Later calls may fail.

@@ -50,6 +50,10 @@ stores! {
     ["sqlite"] |url, options| Box::pin(async move { within(options.deadline, super::sqlite::SqliteStore::open(&url, options).await) });
     #[cfg(feature = "postgres")]
     ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.deadline, super::postgres::PostgresStore::open(&url, options).await) });
+    #[cfg(feature = "memcached")]
+    ["memcached"] |url, options| Box::pin(async move {
+        within(options.deadline, super::memcached::MemcachedStore::open(&url, options).await)
+    });
     #[cfg(feature = "redis")]
     ["redis", "rediss", "redis+unix", "unix"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
 }

@@ -121,7 +121,8 @@ const AMEND: &str = r#"UPDATE {schema}."{prefix}challenges" c SET
     digest = CASE WHEN $4 THEN c.digest END, sealed = CASE WHEN $4 THEN c.sealed END
 WHERE c.key = $1 AND c.id = coalesce($2, c.id) AND c.expires_at > {now} RETURNING 1"#;
 const PEEK: &str = r#"SELECT c.id, c.sealed, c.expires_at - {now} AS rest, c.cooldown_until - {now} AS cooldown,
-    greatest(c.max_attempts - c.attempts, 0)::bigint AS attempts_left
+    greatest(c.max_attempts - c.attempts, 0)::bigint AS attempts_left,
+    CASE WHEN c.failure_ends_at > {now} THEN c.failure_count ELSE 0 END::bigint AS failures
 FROM {schema}."{prefix}challenges" c WHERE c.key = $1 AND c.id IS NOT NULL"#;
 const PURGE: &str = r#"WITH challenges AS (
     DELETE FROM {schema}."{prefix}challenges" WHERE ctid = ANY (ARRAY(
@@ -277,6 +278,7 @@ impl Store for PostgresStore {
                 expires_in,
                 resend_in: span(&row, "cooldown")?,
                 attempts_left: number(&row, "attempts_left")?,
+                failures: number(&row, "failures")?,
             };
             Ok((!expires_in.is_zero()).then_some(peeked))
         })

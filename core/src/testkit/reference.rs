@@ -26,4 +26,8 @@ impl<S: Store> Store for Primitives<S> {
     fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>> {
         self.0.count(key, by, ttl)
     }
+
+    fn granularity(&self) -> Duration {
+        self.0.granularity()
+    }
 }

@@ -51,9 +51,13 @@ impl Admin {
         }
     }
 
-    /// Ends every other connection, and returns when that is done.
+    /// Ends every other connection.
     pub async fn cut_others(&mut self) {
         self.either("CLIENT KILL TYPE normal SKIPME yes", &format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await;
+    }
+
+    /// Waits until there is no other connection; Redis sees to that before it answers.
+    pub async fn is_alone(&mut self) {
         if let Admin::Postgres(connection) = self {
             let left = || sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) {OTHERS}")));
             while left().fetch_one(&mut *connection).await.expect("a count") > 0 {}

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+mod memcached_time;
 mod redis_time;
 mod sql_time;
 
@@ -23,10 +24,11 @@ pub enum Kind {
     PostgresReference,
     Redis,
     RedisReference,
+    Memcached,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
@@ -35,6 +37,7 @@ impl Kind {
         Kind::PostgresReference,
         Kind::Redis,
         Kind::RedisReference,
+        Kind::Memcached,
     ];
 
     pub fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Kind {
             Kind::PostgresReference => "postgres_reference",
             Kind::Redis => "redis",
             Kind::RedisReference => "redis_reference",
+            Kind::Memcached => "memcached",
         }
     }
 
@@ -65,6 +69,7 @@ impl Kind {
             }
             Kind::Postgres | Kind::PostgresReference => server("ONCECODE_TEST_POSTGRES"),
             Kind::Redis | Kind::RedisReference => server("ONCECODE_TEST_REDIS"),
+            Kind::Memcached => memcached_time::url(),
         };
         let memory = MemoryStore::new(std::sync::Arc::new(clock.clone()));
         let mut handles: Vec<Box<dyn Store>> = Vec::new();
@@ -109,6 +114,7 @@ impl Fixture for Corner {
             match self.kind {
                 Kind::Redis | Kind::RedisReference => redis_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Postgres | Kind::PostgresReference => sql_time::advance(&self.url, &self.prefix, by).await,
+                Kind::Memcached => memcached_time::advance(&self.url, &self.prefix, by).await,
                 _ => self.clock.advance(by),
             }
         })

@@ -1,4 +1,4 @@
--- The packed record of challenge.rs, `Record::encode`: its head as locals, and how it is written back.
+-- The packed record of packed.rs: its head as locals, and how it is written back.
 local HEAD = '<BI6I6I6I6I2I6I2I6I2I2I2'
 local sub = string.sub
 local now, format, stop, expires, cooldown, ie, ic, ve, vc, fe, fc, tries, most = 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0

@@ -1,0 +1,75 @@
+// Compiled, never run: `tsc --noEmit` fails when a public type changes.
+
+import {
+  type Challenge,
+  ERROR_CODES,
+  type Message,
+  Oncecode,
+  OncecodeError,
+  type OncecodeErrorCode,
+  type OncecodeEvent,
+  type OncecodeOptions,
+  type Sent,
+  type Verified,
+} from "oncecode";
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(_: Same<A, B>): void {}
+
+const once = await Oncecode.open("memory:");
+same<typeof once, Oncecode>(true);
+
+const sent = await once.codes.issue({ to: "+15551234567", purpose: "login", ip: undefined, data: { any: ["json", 1, null] } });
+same<typeof sent, Sent>(true);
+same<(typeof sent)["expiresAt"], Date>(true);
+same<(typeof sent)["code"], string | undefined>(true);
+
+const verified = await once.codes.verify({ id: sent.id, purpose: "login", code: "012345" });
+same<typeof verified, Verified>(true);
+same<(typeof verified)["data"], unknown>(true);
+same<Awaited<ReturnType<typeof once.codes.resend>>, Sent>(true);
+same<Awaited<ReturnType<typeof once.codes.cancel>>, boolean>(true);
+same<Awaited<ReturnType<typeof once.codes.peek>>, Challenge | null>(true);
+same<Awaited<ReturnType<typeof once.purge>>, number>(true);
+same<Awaited<ReturnType<typeof once.close>>, void>(true);
+same<Awaited<ReturnType<typeof Oncecode.fromEnv>>, Oncecode>(true);
+
+const options: OncecodeOptions = {
+  secret: ["new", "old"],
+  indexSecret: "index",
+  mode: "development",
+  policy: { codeLength: 8, issueLimit: false, verifyLimit: { max: 1, windowSeconds: 60 }, resend: "keep" },
+  purposes: { signup: { ttlSeconds: 60 } },
+  sender: async (message) => same<typeof message, Message>(true),
+  events: (event) => same<typeof event, OncecodeEvent>(true),
+  deadlineMs: 100,
+  maxConnections: 2,
+};
+await Oncecode.open("memory:", options);
+await Oncecode.open("memory:", { sender: "console:", secret: process.env["ONCECODE_SECRET"] });
+await Oncecode.fromEnv({ sender: () => {} });
+
+const error = new OncecodeError("COOLDOWN", "wait", { retryAfterSeconds: 3 });
+same<typeof error.code, OncecodeErrorCode>(true);
+same<typeof error.status, number>(true);
+same<typeof error.retryable, boolean>(true);
+same<typeof error.retryAfterSeconds, number | undefined>(true);
+same<typeof error.attemptsLeft, number | undefined>(true);
+same<(typeof ERROR_CODES)[number], OncecodeErrorCode>(true);
+const asError: Error = error;
+void asError;
+
+// @ts-expect-error: the purpose is missing
+await once.codes.issue({ to: "+15551234567" });
+// @ts-expect-error: a code is a string, or its leading zeros would be lost
+await once.codes.verify({ to: "+15551234567", purpose: "login", code: 12345 });
+// @ts-expect-error: no such mode
+await Oncecode.open("memory:", { mode: "testing" });
+// @ts-expect-error: no such option
+await Oncecode.open("memory:", { secrets: "x" });
+// @ts-expect-error: no such code
+new OncecodeError("NOPE", "");
+// @ts-expect-error: clients are opened
+new Oncecode();
+// @ts-expect-error: results are read only by contract of the class
+once.codes = once.codes;

@@ -1,0 +1,89 @@
+//! Finding and joining the event loop that runs.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock, Weak};
+
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::bridge::Calls;
+use crate::runtime::{generation, runtime};
+use crate::wake::Waker;
+
+thread_local! {
+    /// Of the loops that ran on this thread and are still open: nearly always one.
+    static OPEN: RefCell<Vec<Weak<Calls>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Calls {
+    pub(crate) fn of_running_loop(py: Python<'_>) -> PyResult<Arc<Self>> {
+        let event_loop = running_loop(py)?;
+        let ours = |calls: &Arc<Self>| calls.event_loop.is(&event_loop) && calls.generation == generation();
+        let known = OPEN.with_borrow(|all| all.iter().filter_map(Weak::upgrade).find(ours));
+        known.map_or_else(|| Self::join(&event_loop), Ok)
+    }
+
+    /// Has `event_loop` look whenever there is news.
+    fn join(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let calls = match Self::watched(event_loop) {
+            Err(e) if e.is_instance_of::<PyNotImplementedError>(event_loop.py()) => Self::called(event_loop)?,
+            watched => watched?,
+        };
+        OPEN.with_borrow_mut(|all| {
+            all.retain(|calls| calls.strong_count() > 0);
+            all.push(Arc::downgrade(&calls));
+        });
+        Ok(calls)
+    }
+
+    /// For loops that can watch a descriptor.
+    #[cfg(unix)]
+    fn watched(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let py = event_loop.py();
+        let descriptor = crate::wake::Descriptor::new()?;
+        let number = descriptor.number();
+        let calls = Arc::new(Self::new(event_loop, Waker::Descriptor(descriptor))?);
+        let read = calls.reader(py)?.getattr("read")?;
+        // A reader runs in the context in which it was added, which would be that of whoever happened to call first.
+        let nobodys = py.import("contextvars")?.getattr("Context")?.call0()?;
+        nobodys.call_method1("run", (event_loop.getattr("add_reader")?, number, read))?;
+        Ok(calls)
+    }
+
+    #[cfg(not(unix))]
+    fn watched(_: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        Err(PyNotImplementedError::new_err(()))
+    }
+
+    /// For loops that can't.
+    fn called(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()))?);
+        if let Waker::Loop(whom) = &calls.queue.waker {
+            // It was made above and nobody else has set it.
+            let _ = whom.set(Arc::downgrade(&calls));
+        }
+        event_loop.setattr("_oncecode_reader", calls.reader(event_loop.py())?)?;
+        Ok(calls)
+    }
+}
+
+/// Has a loop that can't watch descriptors look. A thread of its own may wait for Python; tokio's may not.
+pub(crate) fn call_soon(calls: &Weak<Calls>) {
+    let calls = Weak::clone(calls);
+    runtime().spawn_blocking(move || {
+        Python::try_attach(|py| {
+            let Some(calls) = calls.upgrade() else { return };
+            let called = calls.reader(py).and_then(|reader| {
+                calls.event_loop.call_method1(py, "call_soon_threadsafe", (reader.getattr("read")?,))
+            });
+            // A loop that was closed has nobody left who waits.
+            drop(called);
+        })
+    });
+}
+
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    GET.import(py, "asyncio", "get_running_loop")?.call0()
+}

@@ -1,0 +1,178 @@
+"""A sender of the app's own."""
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+
+import oncecode
+from conftest import PHONE
+from oncecode import blocking
+
+request_id = contextvars.ContextVar("request_id", default="nobody's")
+
+
+async def test_a_message_has_everything_a_gateway_needs(open_client, options):
+    messages = []
+    options.update(sender=messages.append, app_name="Acme")
+    once = await open_client("memory:", **options)
+    sent = await once.codes.issue(to=PHONE, purpose="login", locale="de-AT")
+    (message,) = messages
+    assert (message.to, message.purpose, message.code) == (PHONE, "login", sent.code)
+    assert (message.id, message.locale, message.expires_in_seconds) == (sent.id, "de-AT", 600)
+    assert sent.code in message.text
+    assert "Acme" in message.text
+
+
+async def test_a_message_shows_neither_code_nor_address(open_client, options):
+    messages = []
+    once = await open_client("memory:", **{**options, "sender": messages.append})
+    sent = await once.codes.issue(to=PHONE, purpose="login")
+    shown = f"{messages[0]!r} {messages[0]}"
+    assert sent.code not in shown
+    assert PHONE not in shown
+    assert "login" in shown
+
+
+class Broken(Exception):
+    pass
+
+
+async def test_a_sender_that_raises_fails_the_delivery_and_costs_nothing(
+    store, open_client, options
+):
+    gateway = {"works": False}
+
+    def send(message):
+        if not gateway["works"]:
+            raise Broken("gateway")
+
+    once = await open_client(store, **{**options, "sender": send})
+    for _ in range(5):  # more often than the limit of issues
+        with pytest.raises(oncecode.DeliveryFailed) as failed:
+            await once.codes.issue(to=PHONE, purpose="login")
+        assert isinstance(failed.value.__cause__, Broken)
+    assert await once.codes.peek(to=PHONE, purpose="login") is None
+    gateway["works"] = True
+    sent = await once.codes.issue(to=PHONE, purpose="login")
+    await once.codes.verify(to=PHONE, purpose="login", code=sent.code)
+
+
+async def test_an_async_sender_is_awaited_in_both_forms(open_client, options):
+    sent_to = []
+
+    async def send(message):
+        await asyncio.sleep(0)
+        sent_to.append(message.to)
+
+    once = await open_client("memory:", **{**options, "sender": send})
+    await once.codes.issue(to=PHONE, purpose="login")
+    assert sent_to == [PHONE]
+
+
+class Gateway:
+    """Callable objects are callables too."""
+
+    def __init__(self):
+        self.sent = 0
+
+    async def __call__(self, message):
+        await asyncio.sleep(0)
+        self.sent += 1
+
+
+async def test_any_kind_of_callable_will_do(open_client, options):
+    gateway = Gateway()
+    for sender in (gateway, lambda message: gateway(message), gateway.__call__):
+        once = await open_client("memory:", **{**options, "sender": sender})
+        await once.codes.issue(to=PHONE, purpose="login")
+    assert gateway.sent == 3
+
+
+async def test_a_sender_that_takes_too_long_fails_the_delivery(options):
+    release = asyncio.Event()
+
+    async def send(message):
+        await release.wait()
+
+    options.update(sender=send, send_deadline_ms=20)
+    async with await oncecode.Oncecode.open("memory:", **options) as once:
+        with pytest.raises(oncecode.DeliveryFailed, match="in time") as failed:
+            await once.codes.issue(to=PHONE, purpose="login")
+        assert failed.value.__cause__ is None
+        assert await once.codes.peek(to=PHONE, purpose="login") is None
+        release.set()
+
+
+async def test_an_async_sender_runs_on_the_callers_loop_in_the_callers_context(store, options):
+    seen = []
+
+    async def send(message):
+        seen.append((asyncio.get_running_loop(), request_id.get(), threading.get_ident()))
+
+    async with await oncecode.Oncecode.open(store, **{**options, "sender": send}) as once:
+
+        async def serve(name, to):
+            request_id.set(name)
+            await once.codes.issue(to=to, purpose="login")
+
+        await asyncio.gather(serve("one", "a@example.com"), serve("two", "b@example.com"))
+    here = (asyncio.get_running_loop(), threading.get_ident())
+    assert {(loop, thread) for loop, _, thread in seen} == {here}
+    assert {name for _, name, _ in seen} == {"one", "two"}
+
+
+async def test_any_other_sender_leaves_the_loop_free_and_keeps_the_context(options):
+    seen = []
+
+    def send(message):
+        seen.append((threading.get_ident(), request_id.get()))
+
+    async with await oncecode.Oncecode.open("memory:", **{**options, "sender": send}) as once:
+        request_id.set("mine")
+        await once.codes.issue(to=PHONE, purpose="login")
+    ((thread, name),) = seen
+    assert thread != threading.get_ident()
+    assert name == "mine"
+
+
+def test_the_blocking_form_calls_the_sender_in_the_calling_thread(options):
+    seen = []
+
+    def send(message):
+        seen.append((threading.get_ident(), request_id.get()))
+
+    with blocking.Oncecode.open("memory:", **{**options, "sender": send}) as once:
+        token = request_id.set("mine")
+        once.codes.issue(to=PHONE, purpose="login")
+        request_id.reset(token)
+    assert seen == [(threading.get_ident(), "mine")]
+
+
+async def test_a_cancelled_caller_still_gets_its_message_sent(options):
+    started, release, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def send(message):
+        started.set()
+        await release.wait()
+        finished.set()
+
+    async with await oncecode.Oncecode.open("memory:", **{**options, "sender": send}) as once:
+        task = asyncio.create_task(once.codes.issue(to=PHONE, purpose="login"))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        release.set()
+        await finished.wait()
+        assert await once.codes.peek(to=PHONE, purpose="login") is not None
+
+
+async def test_two_sends_at_once_send_one_message(store, open_client, options):
+    messages = []
+    once = await open_client(store, **{**options, "sender": messages.append})
+    calls = (once.codes.issue(to=PHONE, purpose="login") for _ in range(2))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {oncecode.Sent, oncecode.Cooldown}
+    assert len(messages) == 1

@@ -167,7 +167,7 @@ impl Tree {
 
     fn may_use(&self, module: &str, path: &str) -> bool {
         let within = |layers: &[&str]| layers.iter().any(|layer| is_in(path, layer));
-        let opens = ["store::open", "deliver::open"].iter().any(|open| path == *open);
+        let opens = ["store::open", "deliver::open"].contains(&path);
         if opens && !["client", "store"].contains(&module) && !is_in(module, "testkit") {
             return false;
         }

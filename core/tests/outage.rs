@@ -118,6 +118,7 @@ struct Before {
 }
 
 async fn before(server: &Server) -> (Client, Before) {
+    admin(server).await.hold_nothing_back().await;
     let client = Client::open(&server.url).await.expect("the server answers");
     let (used, live) = (client.issue().await.expect("issue"), client.issue().await.expect("issue"));
     client.verify(&used).await.expect("verify");

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Record, Refused};
-use super::limit::{Gate, Hit};
 #[cfg(feature = "memcached")]
 use super::Count;
+use super::challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Record, Refused};
+use super::limit::{Gate, Hit};
 use super::{Entry, Store, When};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;

@@ -113,7 +113,9 @@ fn addresses(url: &str) -> Result<Vec<String>> {
     let hosts = hosts.ok_or_else(|| Error::config("a memcached URL is memcached://host:port,host:port"))?;
     let mut found: Vec<String> = Vec::new();
     for host in hosts.split(',') {
-        let port = host.rsplit_once(':').filter(|(name, _)| !name.ends_with(':') && (!name.contains(':') || name.ends_with(']')));
+        let port = host
+            .rsplit_once(':')
+            .filter(|(name, _)| !name.ends_with(':') && (!name.contains(':') || name.ends_with(']')));
         let address = match port {
             Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0) => host.to_owned(),
             None if !host.is_empty() => format!("{host}:{PORT}"),
@@ -134,14 +136,17 @@ mod tests {
     fn addresses_are_read_and_odd_ones_refused() {
         let read = |url| addresses(url).map_err(|e| e.code());
         assert_eq!(read("memcached://a,b:1,[::1]:2,a"), Ok(vec!["a:11211".into(), "b:1".into(), "[::1]:2".into()]));
-        for bad in ["memcached://", "memcached:", "memcached://a,,b", "memcached://a:x", "memcached://a/0", "memcached://u@a"] {
+        for bad in
+            ["memcached://", "memcached:", "memcached://a,,b", "memcached://a:x", "memcached://a/0", "memcached://u@a"]
+        {
             assert_eq!(read(bad), Err("CONFIG"), "{bad}");
         }
     }
 
     #[test]
     fn a_key_stays_where_it_is_when_a_server_is_added() {
-        let nodes = |names: &[&str]| MemcachedStore { nodes: names.iter().map(|n| Node::new((*n).to_owned())).collect() };
+        let nodes =
+            |names: &[&str]| MemcachedStore { nodes: names.iter().map(|n| Node::new((*n).to_owned())).collect() };
         let (two, three) = (nodes(&["a:1", "b:1"]), nodes(&["a:1", "b:1", "c:1"]));
         let mut moved = 0;
         for n in 0..1000u32 {

@@ -55,7 +55,7 @@ stores! {
         within(options.deadline, super::memcached::MemcachedStore::open(&url, options).await)
     });
     #[cfg(feature = "redis")]
-    ["redis", "rediss", "redis+unix", "unix"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
+    ["redis", "rediss", "redis+unix", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
 }
 
 /// Opens the store that `url` names.

@@ -1,6 +1,7 @@
 //! `redis://`, `rediss://`, `redis+unix://`: every operation is one script, every hot one a single round trip.
 
 mod link;
+mod route;
 mod script;
 
 use std::sync::LazyLock;
@@ -54,6 +55,17 @@ impl RedisStore {
 
     /// A hot script on an entity, behind its gate.
     async fn gated(&self, script: &Script, key: &Key, input: [&[u8]; 3], gate: Option<&Gate>) -> Result<Value> {
+        let gate = match gate {
+            // Two entities, two slots: the gate is a trip of its own.
+            Some(gate) if self.link.is_cluster() => {
+                let hit = self.hit(gate, 1).await?;
+                if !hit.allowed {
+                    return Ok(Value::Array(vec![Value::Int(1), Value::Int(millis(hit.resets_in) as i64)]));
+                }
+                None
+            }
+            gate => gate,
+        };
         let Some(gate) = gate else { return self.eval(script, &[key], &input).await };
         let (max, window) = (gate.limit.max.to_string(), ms(gate.limit.window));
         let args = [&input[..], &[max.as_bytes(), window.as_bytes()]].concat();

@@ -51,6 +51,14 @@ impl Admin {
         }
     }
 
+    /// What was answered survives a kill. With `everysec`, the default, Redis may hold writes back for up to two seconds
+    /// while the disk is busy: a code that was used then would be live again after a restart.
+    pub async fn hold_nothing_back(&mut self) {
+        if let Admin::Redis(_) = self {
+            self.ask("CONFIG SET appendfsync no").await;
+        }
+    }
+
     /// Ends every other connection.
     pub async fn cut_others(&mut self) {
         self.either("CLIENT KILL TYPE normal SKIPME yes", &format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await;

@@ -63,7 +63,8 @@ async fn crawl(node: &mut BufReader<TcpStream>, prefix: &str) -> Option<Vec<Stri
         }
         assert!(line.starts_with("key="), "{line}");
         let name = line.trim_start_matches("key=").split(' ').next().unwrap_or_default();
-        let name = name.replace("%3A", ":").replace("%7B", "{").replace("%7D", "}").replace("%2D", "-").replace("%5F", "_");
+        let name =
+            name.replace("%3A", ":").replace("%7B", "{").replace("%7D", "}").replace("%2D", "-").replace("%5F", "_");
         if name.starts_with(&format!("{prefix}:")) {
             found.push(name);
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A private Redis or PostgreSQL whose answers survive a kill. It ends with this guard.
+/// A private Redis or PostgreSQL that keeps its data when it is killed. It ends with this guard.
 pub struct Server {
     pub kind: &'static str,
     pub url: String,
@@ -19,7 +19,7 @@ pub struct Server {
 
 impl Server {
     pub fn start(kind: &'static str) -> Self {
-        let facts = services(&["start", kind, "--durable"]);
+        let facts = services(&[&["start", kind], durable(kind)].concat());
         let text = |name: &str| facts[name].as_str().expect("a text").to_owned();
         let port = facts["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
         Self { kind, url: text("url"), port, pid: pid(&facts), dir: text("dir").into() }
@@ -50,7 +50,8 @@ impl Server {
     /// Starts again after a kill, on the same port and with the same data.
     pub fn restart(&mut self) {
         let (port, dir) = (self.port.to_string(), self.dir.display().to_string());
-        self.pid = pid(&services(&["start", self.kind, "--durable", "--port", &port, "--dir", &dir]));
+        let start = ["start", self.kind, "--port", &port, "--dir", &dir];
+        self.pid = pid(&services(&[&start, durable(self.kind)].concat()));
     }
 
     /// Whatever a test left behind: the server runs.
@@ -79,6 +80,11 @@ impl Drop for Server {
         let (pid, dir) = (self.pid.to_string(), self.dir.display().to_string());
         services(&["stop", "--pid", &pid, "--dir", &dir]);
     }
+}
+
+/// Redis keeps nothing otherwise. What PostgreSQL has answered is in the kernel's hands anyway.
+fn durable(kind: &str) -> &'static [&'static str] {
+    if kind == "redis" { &["--durable"] } else { &[] }
 }
 
 /// A port that nobody listens on.

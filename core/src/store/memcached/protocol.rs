@@ -62,7 +62,8 @@ pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Meta>
         Some("EX") => Ok(Meta::Exists),
         Some("NF" | "EN") => Ok(Meta::Missing),
         Some("VA") => {
-            let length: usize = words.next().and_then(|n| n.parse().ok()).filter(|n| *n < LONGEST).ok_or_else(strange)?;
+            let length: usize =
+                words.next().and_then(|n| n.parse().ok()).filter(|n| *n < LONGEST).ok_or_else(strange)?;
             let (mut number, mut seconds) = (None, None);
             for flag in words {
                 match flag.split_at_checked(1) {

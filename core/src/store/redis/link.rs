@@ -4,17 +4,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
-    RedisError, ServerErrorKind, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, RedisError, ServerErrorKind, Value};
 
+use super::route::{Connection, Route, malformed};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Connects when needed. A call that finds the connection broken opens a new one before it sends anything.
 pub(super) struct Link {
-    client: Client,
+    route: Route,
     /// For servers before Redis 6.
     old_protocol: AtomicBool,
     current: RwLock<Option<Live>>,
@@ -23,29 +20,32 @@ pub(super) struct Link {
 
 #[derive(Clone)]
 struct Live {
-    connection: MultiplexedConnection,
+    connection: Connection,
     alive: Arc<AtomicBool>,
 }
 
 impl Link {
     pub(super) fn new(url: &str) -> Result<Self> {
-        install_tls();
-        let info = url.into_connection_info().map_err(|e| malformed(&e))?;
-        let client = Client::open(with_protocol(&info, ProtocolVersion::RESP3)).map_err(|e| malformed(&e))?;
         Ok(Self {
-            client,
+            route: Route::parse(url)?,
             old_protocol: AtomicBool::new(false),
             current: RwLock::new(None),
             connecting: tokio::sync::Mutex::new(()),
         })
     }
 
+    /// Whether keys of different entities may be on different servers, so that no script can touch both.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.route, Route::Cluster(_))
+    }
+
     /// Sends one command and waits for its answer. Whoever drops the future in between (a deadline) leaves a
     /// connection of unknown health, which is then not used again.
     pub(super) async fn run(&self, command: &Cmd) -> Result<Value> {
         let mut live = self.live().await?;
-        let guard = Suspect(&live.alive);
-        let answer = live.connection.send_packed_command(command).await;
+        // A Cluster mends its own connections; one server that hangs is no reason to leave the others.
+        let guard = Suspect(&live.alive, !self.is_cluster());
+        let answer = live.connection.send(command).await;
         match &answer {
             Err(e) if e.is_unrecoverable_error() || e.is_io_error() || is_demoted(e) => drop(guard),
             _ => std::mem::forget(guard),
@@ -85,23 +85,24 @@ impl Link {
         let plain = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         if !self.old_protocol.load(Ordering::Relaxed) {
             let watched = plain.clone().set_push_sender(watch(&alive));
-            match self.client.get_multiplexed_async_connection_with_config(&watched).await {
+            match self.route.connect(&watched).await {
                 Err(e) if is_old(&e) => self.old_protocol.store(true, Ordering::Relaxed),
                 connected => return connected.map(|connection| Live { connection, alive }),
             }
         }
-        let info = with_protocol(self.client.get_connection_info(), ProtocolVersion::RESP2);
-        let connection = Client::open(info)?.get_multiplexed_async_connection_with_config(&plain).await?;
+        let connection = self.route.connect_old(&plain).await?;
         Ok(Live { connection, alive })
     }
 }
 
 /// Marks a connection as unusable when dropped.
-struct Suspect<'a>(&'a AtomicBool);
+struct Suspect<'a>(&'a AtomicBool, bool);
 
 impl Drop for Suspect<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        if self.1 {
+            self.0.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -116,16 +117,6 @@ fn watch(alive: &Arc<AtomicBool>) -> impl Fn(PushInfo) -> Result<(), redis::aio:
     }
 }
 
-fn with_protocol(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
-    info.clone().set_redis_settings(info.redis_settings().clone().set_protocol(protocol))
-}
-
-/// A TLS provider must be named once per process, or `rediss://` panics.
-fn install_tls() {
-    // It fails when the app has installed one already, which then serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 fn is_old(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
 }
@@ -133,11 +124,6 @@ fn is_old(error: &RedisError) -> bool {
 /// A master that became a replica: another connection may lead to the new master.
 fn is_demoted(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
-}
-
-fn malformed(error: &RedisError) -> Error {
-    // The URL may hold a password, and the library's detail may hold the URL.
-    Error::config(format!("the Redis URL cannot be used: {}", error.category()))
 }
 
 fn failure(error: RedisError) -> Error {
@@ -154,7 +140,7 @@ fn failure(error: RedisError) -> Error {
             Error::config("the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL or INCRBY on these keys")
                 .with_source(error)
         }
-        Kind::InvalidClientConfig => malformed(&error),
+        Kind::InvalidClientConfig => malformed(error.category()),
         _ if error.detail().is_some_and(|d| d.contains("DB index")) => {
             Error::config("Redis has no database of that number").with_source(error)
         }

@@ -1,0 +1,253 @@
+//! From a URL to connections: one server, the master that Sentinels name, or a Cluster.
+
+use redis::aio::MultiplexedConnection;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    RedisResult, TlsCertificates, TlsMode, Value,
+};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// Where to connect to.
+pub(super) enum Route {
+    Server(Client),
+    /// A lock, because asking Sentinels changes their order.
+    Sentinel(tokio::sync::Mutex<SentinelClient>),
+    Cluster(ClusterClient),
+}
+
+/// A connection that many calls share.
+#[derive(Clone)]
+pub(super) enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    pub(super) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
+        match self {
+            Connection::One(one) => one.send_packed_command(command).await,
+            Connection::Cluster(cluster) => redis::aio::ConnectionLike::req_packed_command(cluster, command).await,
+        }
+    }
+}
+
+impl Route {
+    /// Understands `redis://`, `rediss://`, `redis+unix://`, and with `+cluster` or `+sentinel` in the scheme several
+    /// `host:port`, separated by commas. TLS files are named as redis-py does: `?ssl_ca_certs=…&ssl_certfile=…&ssl_keyfile=…`.
+    pub(super) fn parse(url: &str) -> Result<Self> {
+        install_tls();
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        let scheme = scheme.to_ascii_lowercase();
+        let (base, kind) = scheme.split_once('+').unwrap_or((&scheme, ""));
+        match kind {
+            "cluster" => Self::cluster(&Nodes::parse(base, rest)?),
+            "sentinel" => Self::sentinel(&Nodes::parse(base, rest)?),
+            _ => {
+                let (info, tls) = server(url)?;
+                let client = match tls {
+                    Some(files) => Client::build_with_tls(info, files),
+                    None => Client::open(info),
+                };
+                client.map(Route::Server).map_err(|e| malformed(e.category()))
+            }
+        }
+    }
+
+    /// Opens a connection. A Cluster reconnects by itself; the others are replaced when they break.
+    pub(super) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
+        let client = match self {
+            Route::Server(client) => client.clone(),
+            Route::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
+            Route::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
+        };
+        client.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
+    }
+
+    /// The same with the protocol of servers before Redis 6.
+    pub(super) async fn connect_old(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
+        let Route::Server(client) = self else { return self.connect(config).await };
+        let client = Client::open(with_protocol(client.get_connection_info(), ProtocolVersion::RESP2))?;
+        client.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
+    }
+
+    fn cluster(nodes: &Nodes) -> Result<Self> {
+        let infos = nodes.hosts.iter().map(|host| nodes.info(host)).collect::<Result<Vec<_>>>()?;
+        // Redirections are retried; how long that may take is bounded by the deadline around every call.
+        let mut builder = ClusterClientBuilder::new(infos).retries(3);
+        if nodes.tls {
+            builder = builder.tls(TlsMode::Secure);
+        }
+        if let Some(files) = nodes.files.clone() {
+            builder = builder.certs(files);
+        }
+        builder.build().map(Route::Cluster).map_err(|e| malformed(e.category()))
+    }
+
+    fn sentinel(nodes: &Nodes) -> Result<Self> {
+        let mut path = nodes.path.split('/');
+        let service = path.next().filter(|name| !name.is_empty());
+        let service =
+            service.ok_or_else(|| malformed("a Sentinel URL ends in the master's name, such as /mymaster"))?;
+        let db: i64 = path.next().unwrap_or("0").parse().map_err(|_| malformed("the database is not a number"))?;
+        let infos = nodes.hosts.iter().map(|host| nodes.info(host)).collect::<Result<Vec<_>>>()?;
+        let addresses: Vec<_> = infos.iter().map(|info| info.addr().clone()).collect();
+        let builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master);
+        let mut builder = builder.map_err(|e| malformed(e.category()))?;
+        let settings = infos.first().map(ConnectionInfo::redis_settings);
+        builder = builder.set_client_to_redis_db(db).set_client_to_redis_protocol(ProtocolVersion::RESP3);
+        if let Some(user) = settings.and_then(|s| s.username()) {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = settings.and_then(|s| s.password()) {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if nodes.tls {
+            builder =
+                builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
+        }
+        if let Some(files) = nodes.files.clone() {
+            builder =
+                builder.set_client_to_redis_certificates(files.clone()).set_client_to_sentinel_certificates(files);
+        }
+        builder.build().map(|client| Route::Sentinel(client.into())).map_err(|e| malformed(e.category()))
+    }
+}
+
+/// Several addresses with one set of credentials.
+struct Nodes {
+    tls: bool,
+    credentials: String,
+    hosts: Vec<String>,
+    path: String,
+    files: Option<TlsCertificates>,
+}
+
+impl Nodes {
+    fn parse(base: &str, rest: &str) -> Result<Self> {
+        let tls = match base {
+            "redis" => false,
+            "rediss" => true,
+            _ => return Err(malformed("the scheme is redis or rediss, with +cluster or +sentinel")),
+        };
+        let rest = rest.trim_start_matches('/');
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (credentials, rest) =
+            rest.rsplit_once('@').map_or((String::new(), rest), |(c, rest)| (format!("{c}@"), rest));
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let hosts: Vec<String> = hosts.split(',').map(str::to_owned).collect();
+        if hosts.iter().any(String::is_empty) {
+            return Err(malformed("it names no host, or an empty one"));
+        }
+        let files = tls_files(url::form_urlencoded::parse(query.as_bytes()))?;
+        Ok(Self { tls, credentials, hosts, path: path.to_owned(), files })
+    }
+
+    fn info(&self, host: &str) -> Result<ConnectionInfo> {
+        let scheme = if self.tls { "rediss" } else { "redis" };
+        let url = format!("{scheme}://{}{host}", self.credentials);
+        url.into_connection_info().map_err(|e| malformed(e.category()))
+    }
+}
+
+/// One server's URL, without the TLS files that the library does not know.
+fn server(url: &str) -> Result<(ConnectionInfo, Option<TlsCertificates>)> {
+    let mut plain = url.to_owned();
+    let mut files = None;
+    if let Ok(mut parsed) = Url::parse(url)
+        && parsed.query().is_some()
+    {
+        files = tls_files(parsed.query_pairs())?;
+        let kept: Vec<(String, String)> = parsed
+            .query_pairs()
+            .filter(|(name, _)| !name.starts_with("ssl_"))
+            .map(|(n, v)| (n.into(), v.into()))
+            .collect();
+        parsed.set_query(None);
+        if !kept.is_empty() {
+            parsed.query_pairs_mut().extend_pairs(kept);
+        }
+        plain = parsed.into();
+    }
+    let info = plain.as_str().into_connection_info().map_err(|e| malformed(e.category()))?;
+    Ok((with_protocol(&info, ProtocolVersion::RESP3), files))
+}
+
+fn tls_files<'a, T: AsRef<str> + 'a, U: AsRef<str> + 'a>(
+    query: impl Iterator<Item = (T, U)>,
+) -> Result<Option<TlsCertificates>> {
+    let (mut ca, mut certificate, mut key) = (None, None, None);
+    for (name, path) in query {
+        let slot = match name.as_ref() {
+            "ssl_ca_certs" => &mut ca,
+            "ssl_certfile" => &mut certificate,
+            "ssl_keyfile" => &mut key,
+            name if name.starts_with("ssl_") => {
+                return Err(malformed("of ssl_… only ssl_ca_certs, ssl_certfile and ssl_keyfile are known"));
+            }
+            _ => continue,
+        };
+        let file = std::fs::read(path.as_ref());
+        *slot = Some(file.map_err(|e| malformed("a TLS file cannot be read").with_source(e))?);
+    }
+    let client_tls = match (certificate, key) {
+        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
+        (None, None) => None,
+        _ => return Err(malformed("ssl_certfile and ssl_keyfile go together")),
+    };
+    let any = ca.is_some() || client_tls.is_some();
+    Ok(any.then_some(TlsCertificates { client_tls, root_cert: ca }))
+}
+
+fn with_protocol(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
+    info.clone().set_redis_settings(info.redis_settings().clone().set_protocol(protocol))
+}
+
+/// A TLS provider must be named once per process, or `rediss://` panics.
+fn install_tls() {
+    // It fails when the app has installed one already, which then serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// The URL may hold a password, and the library's details may hold the URL.
+pub(super) fn malformed(why: &str) -> Error {
+    Error::config(format!("the Redis URL cannot be used: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_several_servers_are_read_and_odd_ones_refused() {
+        for good in [
+            "redis+cluster://a:1,b:2",
+            "rediss+cluster://user:p%40ss@a,b:2,c:3",
+            "redis+sentinel://a:26379,b:26379/mymaster",
+            "redis+sentinel://:secret@a:26379/mymaster/3",
+            "redis://a:1/0?protocol=resp3",
+            "redis+unix:///tmp/redis.sock",
+        ] {
+            assert!(Route::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "redis+cluster://",
+            "redis+cluster://a,,b",
+            "redis+sentinel://a:1",
+            "redis+sentinel://a:1/m/x",
+            "redis+carrier://a",
+            "http+cluster://a",
+            "redis://a:x",
+            "rediss://a?ssl_ca_certs=/nowhere",
+            "rediss://a?ssl_certfile=/dev/null",
+            "rediss://a?ssl_cert_reqs=none",
+        ] {
+            let error = Route::parse(bad).err().unwrap_or_else(|| panic!("{bad} must be refused"));
+            assert_eq!(error.code(), "CONFIG", "{bad}");
+        }
+    }
+}

@@ -21,12 +21,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor as _threads
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from servers import SERVERS
-from servers.instance import Failure, kind_in, start, stop
+from servers import SERVERS, Group
+from servers.group import start, stop
+from servers.instance import Failure, kind_in
 from servers.processes import send, with_descendants
 
 PROGRAM = "ONCECODE_TEST_SERVICES"
@@ -50,13 +52,16 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with _temporary_root() as root:
-        found = {PROGRAM: str(Path(__file__).resolve()), ROOT: str(root)}
-        for name in arguments.only:
-            server = SERVERS[name]
+    # A server that is tied to this process ends with the thread that started it.
+    with _temporary_root() as root, _threads(len(arguments.only)) as threads:
+
+        def started(name: str) -> str:
             folder = root / name
-            instance = start(server, folder, durable=arguments.durable, tied=True)
-            found[f"ONCECODE_TEST_{name.upper()}"] = server.url(instance)
+            return start(SERVERS[name], folder, durable=arguments.durable, tied=True)[0]
+
+        found = {PROGRAM: str(Path(__file__).resolve()), ROOT: str(root)}
+        for name, url in zip(arguments.only, threads.map(started, arguments.only)):
+            found[f"ONCECODE_TEST_{name.upper()}"] = url
         if arguments.command:
             return _run_command(arguments.command, {**os.environ, **found})
         for name, value in found.items():
@@ -68,16 +73,20 @@ def run(arguments: argparse.Namespace) -> int:
 def start_one(arguments: argparse.Namespace) -> int:
     server = SERVERS[arguments.server]
     folder = arguments.dir or _new_folder(f"{server.name}-", os.environ.get(ROOT))
-    instance = start(server, folder, arguments.port, arguments.durable)
-    facts = {"pid": instance.pid, "url": server.url(instance), "port": instance.port}
-    print(json.dumps({**facts, "dir": str(instance.dir)}))
+    url, instances = start(server, folder, arguments.port, arguments.durable)
+    facts: dict[str, object]
+    facts = {"pid": instances[0].pid, "url": url, "port": instances[0].port}
+    if isinstance(server, Group):
+        facts["pids"] = [instance.pid for instance in instances]
+        facts["ports"] = [instance.port for instance in instances]
+    print(json.dumps({**facts, "dir": str(folder.resolve())}))
     return 0
 
 
 def stop_one(arguments: argparse.Namespace) -> int:
     folder = arguments.dir or _folder_of(arguments.pid)
     kind = kind_in(folder)
-    if kind is None:
+    if kind not in SERVERS:
         raise Failure(f"{folder} is not a server's folder")
     stop(SERVERS[kind], folder)
     return 0
@@ -145,9 +154,10 @@ def _new_folder(prefix: str, parent: str | None) -> Path:
 
 def _folder_of(pid: int) -> Path:
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")).parent
+        folder = Path(os.readlink(f"/proc/{pid}/cwd")).parent
     except OSError:
         raise Failure(f"process {pid} is gone: give its folder with --dir") from None
+    return folder if kind_in(folder) in SERVERS else folder.parent
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,7 +35,13 @@ export class Connection {
   /** Starts a call. Its end comes now or later. */
   ask(start: (client: native.Client, call: number) => unknown): News | Promise<News> {
     const number = free.pop() ?? calls.length;
-    const now = start(this.#client, number) as News | null | undefined;
+    let now: News | null | undefined;
+    try {
+      now = start(this.#client, number) as News | null | undefined;
+    } catch (cause) {
+      free.push(number);
+      throw new OncecodeError("INTERNAL", "the call could not be made", { cause });
+    }
     if (now) {
       free.push(number);
       return now;

@@ -81,23 +81,30 @@ pub(crate) fn wake_soon(queue: &Arc<Queue>) {
 /// The runtime's thread, for ever.
 fn run(runtime: &Runtime) {
     WAITING.set(Some(Vec::new()));
-    runtime.spawn(poll_fn(|context| {
+    runtime.spawn(wake_readers());
+    runtime.block_on(take_in_tasks())
+}
+
+async fn wake_readers() {
+    poll_fn(|context| {
         NEWS.register(context.waker());
         WAITING.with_borrow_mut(|waiting| waiting.iter_mut().flat_map(|w| w.drain(..)).for_each(|queue| queue.wake()));
-        Poll::<()>::Pending
-    }));
-    runtime.block_on(async {
-        let mut early = pin!(sleep(EARLY));
-        poll_fn(|context| {
-            OURS.new_tasks.register(context.waker());
-            let tasks = mem::take(&mut *OURS.lock());
-            if !tasks.is_empty() && early.as_mut().poll(context).is_ready() {
-                early.as_mut().reset(Instant::now() + EARLY);
-                let _ = early.as_mut().poll(context);
-            }
-            tasks.into_iter().for_each(|task| drop(tokio::spawn(task)));
-            Poll::Pending
-        })
-        .await
+        Poll::Pending
     })
+    .await
+}
+
+async fn take_in_tasks() {
+    let mut early = pin!(sleep(EARLY));
+    poll_fn(|context| {
+        OURS.new_tasks.register(context.waker());
+        let tasks = mem::take(&mut *OURS.lock());
+        if !tasks.is_empty() && early.as_mut().poll(context).is_ready() {
+            early.as_mut().reset(Instant::now() + EARLY);
+            let _ = early.as_mut().poll(context);
+        }
+        tasks.into_iter().for_each(|task| drop(tokio::spawn(task)));
+        Poll::Pending
+    })
+    .await
 }

@@ -1,6 +1,5 @@
-//! Calls from an event loop: how they get to tokio together, and how what happens to them gets back together.
+//! Calls from an event loop, and how what happens to them gets back to it: all that is ready with one wake-up.
 
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -38,10 +37,9 @@ pub(crate) fn call<T: Answer>(
     let future = calls.create_future.call0(py)?;
     calls.table()[call].future = Some(future.clone_ref(py));
     let queue = Arc::clone(&calls.queue);
-    let errand = caller::run(caller, operation).map(move |outcome| {
+    spawn(caller::run(caller, operation).map(move |outcome| {
         queue.push(call, News::Done(Box::new(|py| into_python(py, outcome))));
-    });
-    calls.hand_over(py, errand)?;
+    }));
     Ok(future)
 }
 
@@ -52,7 +50,6 @@ pub(crate) struct Calls {
     pub(crate) generation: u32,
     create_future: Py<PyAny>,
     table: Mutex<Slab<Call>>,
-    errands: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
 
 struct Call {
@@ -69,7 +66,6 @@ impl Calls {
             generation: generation(),
             create_future: create_future(event_loop)?,
             table: Mutex::default(),
-            errands: Mutex::default(),
         })
     }
 
@@ -88,34 +84,6 @@ impl Calls {
 
     fn remove(&self, call: CallId) -> Option<Call> {
         self.table().try_remove(call)
-    }
-
-    /// Gives an errand to tokio: at once if it is the only one, else together with the others of this turn of the loop,
-    /// for waking tokio's thread and writing to the store's socket cost more than the errand itself.
-    fn hand_over(self: &Arc<Self>, py: Python<'_>, errand: impl Future<Output = ()> + Send + 'static) -> PyResult<()> {
-        if self.table().len() == 1 {
-            spawn(errand);
-            return Ok(());
-        }
-        let first = {
-            let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
-            errands.push(Box::pin(errand));
-            errands.len() == 1
-        };
-        if first {
-            let send_off = self.reader(py)?.getattr(intern!(py, "send_off"))?;
-            self.event_loop.call_method1(py, intern!(py, "call_soon"), (send_off,))?;
-        }
-        Ok(())
-    }
-
-    fn send_off(&self) {
-        let errands = mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
-        spawn(async {
-            for errand in errands {
-                tokio::spawn(errand);
-            }
-        });
     }
 
     /// Passes on all news. What stands in the way of one piece is reported, and the others get their turn; what is to
@@ -175,10 +143,6 @@ impl Reader {
     fn read(&self, py: Python<'_>) -> PyResult<()> {
         self.calls.queue.waker.calm();
         self.calls.pass_on(py)
-    }
-
-    fn send_off(&self) {
-        self.calls.send_off();
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {

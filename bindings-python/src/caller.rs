@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::queue::{CallId, News, Queue, wake_readers};
-use crate::runtime::runtime;
+use crate::runtime::enter;
 
 tokio::task_local! {
     static CALLER: Caller;
@@ -31,7 +31,7 @@ pub(crate) async fn run<T>(caller: Caller, operation: impl Future<Output = Resul
 
 /// Runs `operation` as far as it goes without waiting for anything.
 pub(crate) fn poll_once<T>(caller: &Caller, operation: &mut BoxFuture<'static, Result<T>>) -> Option<Result<T>> {
-    let _inside = runtime().enter();
+    let _inside = enter();
     let outcome = run(caller.clone(), operation).now_or_never();
     wake_readers();
     outcome

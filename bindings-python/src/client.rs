@@ -14,7 +14,7 @@ use crate::convert::whole;
 use crate::hooks::Hooks;
 use crate::queue::News;
 use crate::results::Answer;
-use crate::runtime::{generation, runtime};
+use crate::runtime::{enter, generation};
 use crate::{blocking, bridge};
 
 /// A client. Its methods give their result, or an `asyncio.Future` of it unless the client `waits`.
@@ -177,7 +177,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         // The parent's sockets and threads are not ours to shut down.
         if self.generation == generation() {
-            let _inside = runtime().enter();
+            let _inside = enter();
             // SAFETY: dropped nowhere else.
             unsafe { ManuallyDrop::drop(&mut self.once) };
         }

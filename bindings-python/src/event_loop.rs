@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::bridge::Calls;
-use crate::runtime::{generation, runtime};
+use crate::runtime::{generation, spawn_waiting};
 use crate::wake::Waker;
 
 thread_local! {
@@ -68,10 +68,10 @@ impl Calls {
     }
 }
 
-/// Has a loop that can't watch descriptors look. A thread of its own may wait for Python; tokio's may not.
+/// Has a loop that can't watch descriptors look.
 pub(crate) fn call_soon(calls: &Weak<Calls>) {
     let calls = Weak::clone(calls);
-    runtime().spawn_blocking(move || {
+    spawn_waiting(move || {
         Python::try_attach(|py| {
             let Some(calls) = calls.upgrade() else { return };
             let called = calls.reader(py).and_then(|reader| {

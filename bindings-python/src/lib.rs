@@ -18,6 +18,11 @@ mod wake;
 
 use pyo3::prelude::*;
 
+/// What a call allocates is freed on the other thread, and some of it is large: 6 % of the CPU of a flow less than with
+/// glibc's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[pymodule]
 mod _native {
     #[pymodule_export]

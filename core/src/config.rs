@@ -7,4 +7,4 @@ mod policy;
 pub(crate) use env::from_env;
 pub(crate) use options::Settings;
 pub use options::{Mode, Options, SecretOption};
-pub use policy::{LimitOption, Policy, PolicyOptions, Resend};
+pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};

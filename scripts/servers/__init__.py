@@ -1,14 +1,21 @@
-"""Private servers for tests: one file per kind of server, one row here."""
+"""Private servers for tests: one file per kind of service, one row here."""
 
 from __future__ import annotations
 
+from .cluster import Cluster
+from .group import Group
 from .instance import Server
 from .memcached import Memcached
 from .postgres import Postgres
 from .redis import Redis
+from .redistls import RedisTls
+from .sentinel import Sentinel
 
-SERVERS: dict[str, Server] = {
+SERVERS: dict[str, Server | Group] = {
     "redis": Redis(),
+    "redistls": RedisTls(),
+    "cluster": Cluster(),
+    "sentinel": Sentinel(),
     "postgres": Postgres(),
     "memcached": Memcached("memcached"),
     "memcached2": Memcached("memcached2"),

@@ -41,6 +41,7 @@ class Server(ABC):
     name: str
     process: str
     stop_signal: signal.Signals
+    port_offsets: tuple[int, ...] = (0,)  # Its ports, from the one it is known by.
 
     @abstractmethod
     def command(self, instance: Instance) -> list[str]: ...
@@ -134,7 +135,8 @@ def _created(
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise Failure(f"{directory} holds something else: give a new or empty folder")
-    instance = Instance(directory.resolve(), port or free_port(), durable)
+    port = port or free_port(server.port_offsets)
+    instance = Instance(directory.resolve(), port, durable)
     try:
         instance.data.mkdir(mode=0o700)
         if account := server.account():

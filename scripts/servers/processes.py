@@ -16,11 +16,10 @@ from pathlib import Path
 PORTS = range(12000, 22000)
 
 
-def free_port() -> int:
+def free_port(offsets: Iterable[int] = (0,)) -> int:
     while True:
         port = random.choice(PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        if all(_is_free(port + offset) for offset in offsets):
             return port
 
 
@@ -69,6 +68,13 @@ def wait_until(done: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def _pids() -> list[int]:

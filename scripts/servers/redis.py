@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from contextlib import suppress
 
 from .instance import Instance, Server, binary
 
@@ -25,11 +26,15 @@ class Redis(Server):
 
     def answers(self, instance: Instance) -> bool:
         """Asks for the process id: another Redis on the same port is not ours."""
-        try:
-            address = ("127.0.0.1", instance.port)
-            with socket.create_connection(address, timeout=1) as connection:
-                connection.sendall(b"INFO server\r\nQUIT\r\n")
-                reply = b"".join(iter(lambda: connection.recv(65536), b""))
-        except OSError:
-            return False
-        return f"process_id:{instance.pid}\r\n".encode() in reply
+        reply = self.ask(instance, "INFO server")
+        return f"process_id:{instance.pid}\r\n" in reply
+
+    def ask(self, instance: Instance, command: str) -> str:
+        """The raw answer; empty when there is none."""
+        with suppress(OSError), self.connect(instance) as connection:
+            connection.sendall(f"{command}\r\nQUIT\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        return ""
+
+    def connect(self, instance: Instance) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", instance.port), timeout=1)

@@ -73,7 +73,7 @@ def telling(tell: EventCallback) -> Callable[[Event, Context | None], None]:
 
     def safely(event: Event, context: Context | None) -> None:
         try:
-            context.run(tell, event) if context else tell(event)
+            tell(event) if context is None else context.run(tell, event)
         except Exception:
             logger.exception("the callback `events` raised")
 

@@ -29,7 +29,7 @@ pub enum Mode {
 pub struct SecretOption(pub Vec<Secret>);
 
 /// The options of `Oncecode::open`, all optional. Names in JSON are camelCase; snake_case is understood as well.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Options {
@@ -205,6 +205,20 @@ impl<'de> Deserialize<'de> for SecretOption {
 fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let text = Option::<String>::deserialize(deserializer);
     text.map(|t| t.map(Secret::from)).map_err(|_| serde::de::Error::custom("indexSecret must be a string"))
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A sender's URL may hold credentials.
+        let sender = self.sender.as_deref().map(|url| url.split(':').next().unwrap_or_default());
+        f.debug_struct("Options")
+            .field("mode", &self.mode)
+            .field("secret", &self.secret)
+            .field("sender", &sender)
+            .field("policy", &self.policy)
+            .field("purposes", &self.purposes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for SecretOption {

@@ -6,7 +6,25 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result};
 use crate::random::Alphabet;
-use crate::store::Limit;
+
+/// So many per window. `max` 0 means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// How many.
+    pub max: u32,
+    /// Per how long.
+    pub window: Duration,
+}
+
+impl Limit {
+    /// No limit.
+    pub const OFF: Limit = Limit { max: 0, window: Duration::ZERO };
+
+    /// `max` per `window`.
+    pub const fn new(max: u32, window: Duration) -> Self {
+        Self { max, window }
+    }
+}
 
 /// What `resend` does while a code is live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

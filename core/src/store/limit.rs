@@ -2,26 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::config::Limit;
 use crate::key::Key;
-
-/// So many per window. `max` 0 means no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// How many.
-    pub max: u32,
-    /// Per how long.
-    pub window: Duration,
-}
-
-impl Limit {
-    /// No limit.
-    pub const OFF: Limit = Limit { max: 0, window: Duration::ZERO };
-
-    /// `max` per `window`.
-    pub const fn new(max: u32, window: Duration) -> Self {
-        Self { max, window }
-    }
-}
 
 /// A limit and the key it is counted under.
 #[derive(Clone, Debug)]

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Execute, Postgres, Row, query_with};
 
 use self::pool::Pool;
-use self::rows::{failed, get, interval, is_outage, number, read_entry, read_id, span, unexpected, unopened};
+use self::rows::{
+    failed, get, interval, is_outage, is_terminated, number, read_entry, read_id, span, unexpected, unopened,
+};
 use self::schema::Place;
 use super::challenge::millis;
 use super::sql::{self, Columns};
@@ -55,16 +57,25 @@ impl PostgresStore {
     }
 
     /// One statement, one round trip, at most one row.
-    async fn ask(&self, query: Query<'_>) -> Result<Option<PgRow>> {
-        let mut lease = self.pool.lease().await?;
-        match query.fetch_optional(lease.driver()?).await {
-            Ok(row) => {
-                lease.done();
-                Ok(row)
-            }
-            Err(e) => {
-                lease.broken(is_outage(&e));
-                Err(failed(e))
+    async fn ask(&self, mut query: Query<'_>) -> Result<Option<PgRow>> {
+        let arguments = query.take_arguments().map_err(|_| unexpected())?.unwrap_or_default();
+        let sql = query.sql();
+        loop {
+            let mut lease = self.pool.lease().await?;
+            let reused = lease.is_reused();
+            match query_with(sql.clone(), arguments.clone()).fetch_optional(lease.driver()?).await {
+                Ok(row) => {
+                    lease.done();
+                    return Ok(row);
+                }
+                Err(e) => {
+                    lease.broken(is_outage(&e));
+                    // An administrator ended the connection while it rested, so it never saw the statement; or during
+                    // the statement, which is then undone. New connections do not come here again.
+                    if !(reused && is_terminated(&e)) {
+                        return Err(failed(e));
+                    }
+                }
             }
         }
     }

@@ -61,6 +61,7 @@ impl Pool {
             },
             None => None,
         };
+        let reused = rested.is_some();
         let (connection, generation) = match rested {
             Some(connection) => (connection, generation),
             None => {
@@ -68,7 +69,7 @@ impl Pool {
                 (self.connect().await?, generation)
             }
         };
-        Ok(Lease { pool: self, connection: Some(connection), generation, _permit: permit })
+        Ok(Lease { pool: self, connection: Some(connection), generation, reused, _permit: permit })
     }
 
     /// Gives a connection made elsewhere to the pool.
@@ -128,10 +129,16 @@ pub(super) struct Lease<'a> {
     pool: &'a Pool,
     connection: Option<PgConnection>,
     generation: u64,
+    reused: bool,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
+    /// Whether somebody had it before, and the server may have ended it since.
+    pub(super) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
     /// Gives the connection back.
     pub(super) fn done(mut self) {
         let mut idle = self.pool.idle();

@@ -86,6 +86,11 @@ pub(super) fn is_outage(error: &sqlx::Error) -> bool {
     matches!(class(error).as_deref(), None | Some("08" | "25" | "57"))
 }
 
+/// `pg_terminate_backend` or a fast shutdown.
+pub(super) fn is_terminated(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some("57P01")
+}
+
 pub(super) fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor as _threads
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -53,7 +53,8 @@ def main() -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     # A server that is tied to this process ends with the thread that started it.
-    with _temporary_root() as root, _threads(len(arguments.only)) as threads:
+    at_once = ThreadPoolExecutor(len(arguments.only))
+    with _temporary_root() as root, at_once as threads:
 
         def started(name: str) -> str:
             folder = root / name

@@ -71,16 +71,13 @@ impl Calls {
 /// Has a loop that can't watch descriptors look.
 pub(crate) fn call_soon(calls: &Weak<Calls>) {
     let calls = Weak::clone(calls);
-    spawn_waiting(move || {
-        Python::try_attach(|py| {
-            let Some(calls) = calls.upgrade() else { return };
-            let called = calls.reader(py).and_then(|reader| {
-                calls.event_loop.call_method1(py, "call_soon_threadsafe", (reader.getattr("read")?,))
-            });
-            // A loop that was closed has nobody left who waits.
-            drop(called);
-        })
-    });
+    let call = move |py: Python<'_>| {
+        let Some(calls) = calls.upgrade() else { return Ok(()) };
+        let read = calls.reader(py)?.getattr("read")?;
+        calls.event_loop.call_method1(py, "call_soon_threadsafe", (read,)).map(drop)
+    };
+    // No Python: the interpreter ends. An exception: the loop was closed, and nobody is left who waits.
+    spawn_waiting(move || drop(Python::try_attach(call)));
 }
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

@@ -144,7 +144,7 @@ impl Builder {
     }
 
     /// Another source of randomness, for tests.
-    pub fn random(mut self, random: impl Random) -> Self {
+    pub fn random(mut self, random: impl Random + 'static) -> Self {
         self.random = Some(Arc::new(random));
         self
     }

@@ -1,16 +1,18 @@
 //! Randomness, passed in, and the codes drawn from it.
 
 use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 use crate::text::{fold, is_separator};
 
 /// Where random bytes come from.
-pub trait Random: Debug + Send + Sync + 'static {
+pub trait Random: Debug + Send + Sync {
     /// Fills `buffer` with unpredictable bytes, or fails.
     fn fill(&self, buffer: &mut [u8]) -> Result<()>;
 }
@@ -24,6 +26,32 @@ impl Random for SystemRandom {
         SysRng
             .try_fill_bytes(buffer)
             .map_err(|e| Error::new(ErrorKind::Internal, "the operating system gave no random bytes").with_source(e))
+    }
+}
+
+/// What one operation needs, asked of the source at once: a system call costs more than the bytes.
+#[derive(Debug)]
+pub(crate) struct Handful<'a> {
+    source: &'a dyn Random,
+    bytes: Mutex<(Zeroizing<[u8; 64]>, usize)>,
+}
+
+impl<'a> Handful<'a> {
+    pub(crate) fn of(source: &'a dyn Random) -> Result<Self> {
+        let mut bytes = Zeroizing::new([0; 64]);
+        source.fill(&mut *bytes)?;
+        Ok(Self { source, bytes: Mutex::new((bytes, 0)) })
+    }
+}
+
+impl Random for Handful<'_> {
+    fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+        let mut held = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, to) = (held.1, held.1 + buffer.len());
+        let Some(bytes) = held.0.get(from..to) else { return self.source.fill(buffer) };
+        buffer.copy_from_slice(bytes);
+        held.1 = to;
+        Ok(())
     }
 }
 

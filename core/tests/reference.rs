@@ -187,6 +187,11 @@ fn redis_answers_as_the_reference_does() {
 }
 
 #[test]
+fn redis_cluster_answers_as_the_reference_does() {
+    agrees(Kind::RedisCluster, 60);
+}
+
+#[test]
 fn memcached_answers_as_the_reference_does() {
     agrees(Kind::Memcached, 60);
 }

@@ -11,6 +11,8 @@ from .redis import Redis
 from .redistls import RedisTls
 from .sentinel import Sentinel
 
+__all__ = ["SERVERS", "Group"]
+
 SERVERS: dict[str, Server | Group] = {
     "redis": Redis(),
     "redistls": RedisTls(),

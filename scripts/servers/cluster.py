@@ -33,7 +33,7 @@ class Cluster(Group):
 
         def agreed() -> bool:
             replies = [node.ask(member, "CLUSTER INFO") for member in nodes]
-            return all("cluster_state:ok" in reply for reply in replies)
+            return all("cluster_state:ok" in "".join(reply) for reply in replies)
 
         if made.returncode != 0 or not wait_until(agreed, START_SECONDS):
             raise Failure(f"the nodes did not join:\n{made.stdout}{made.stderr}")

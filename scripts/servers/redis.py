@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import BinaryIO
 
 from .instance import Instance, Server, binary
 
@@ -26,15 +28,26 @@ class Redis(Server):
 
     def answers(self, instance: Instance) -> bool:
         """Asks for the process id: another Redis on the same port is not ours."""
-        reply = self.ask(instance, "INFO server")
-        return f"process_id:{instance.pid}\r\n" in reply
+        known_as = f"process_id:{instance.pid}\r\n"
+        return any(known_as in text for text in self.ask(instance, "INFO server"))
 
-    def ask(self, instance: Instance, command: str) -> str:
-        """The raw answer; empty when there is none."""
+    def ask(self, instance: Instance, command: str) -> list[str]:
+        """The texts of the answer; none when there is no answer."""
         with suppress(OSError), self.connect(instance) as connection:
-            connection.sendall(f"{command}\r\nQUIT\r\n".encode())
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-        return ""
+            connection.sendall(f"{command}\r\n".encode())
+            return list(_texts(connection.makefile("rb")))
+        return []
 
     def connect(self, instance: Instance) -> socket.socket:
         return socket.create_connection(("127.0.0.1", instance.port), timeout=1)
+
+
+def _texts(reply: BinaryIO) -> Iterator[str]:
+    line = reply.readline().decode().strip()
+    if line.startswith("*"):
+        for _ in range(int(line[1:])):
+            yield from _texts(reply)
+    elif line.startswith("$"):
+        yield reply.read(int(line[1:]) + 2).decode()[:-2]
+    else:
+        yield line

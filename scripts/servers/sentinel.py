@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .group import Group, Launch
 from .instance import START_SECONDS, Failure, Instance, binary
 from .processes import wait_until
@@ -54,7 +56,8 @@ class Sentinel(Group):
         replica = launch("replica", copying)
 
         def copied() -> bool:
-            return "master_link_status:up" in copying.ask(replica, "INFO replication")
+            reply = copying.ask(replica, "INFO replication")
+            return "master_link_status:up" in "".join(reply)
 
         # Sentinels that start before would not see it for ten seconds.
         if not wait_until(copied, START_SECONDS):
@@ -63,13 +66,11 @@ class Sentinel(Group):
         sentinels = [launch(f"sentinel{number}", watcher) for number in (1, 2, 3)]
 
         def met() -> bool:
-            replies = [
-                watcher.ask(one, f"SENTINEL MASTER {MASTER}") for one in sentinels
-            ]
+            known = [watcher.ask(one, f"SENTINEL MASTER {MASTER}") for one in sentinels]
             return all(
-                _field(reply, "num-slaves") == "1"
-                and _field(reply, "num-other-sentinels") == "2"
-                for reply in replies
+                _follows("num-slaves", "1", facts)
+                and _follows("num-other-sentinels", "2", facts)
+                for facts in known
             )
 
         if not wait_until(met, START_SECONDS):
@@ -78,7 +79,5 @@ class Sentinel(Group):
         return f"redis+sentinel://{addresses}/{MASTER}/0"
 
 
-def _field(reply: str, name: str) -> str | None:
-    """From a flat list of names and values, in which lengths stand in between."""
-    words = reply.split("\r\n")
-    return words[words.index(name) + 2] if name in words else None
+def _follows(name: str, value: str, facts: list[str]) -> bool:
+    return (name, value) in pairwise(facts)

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind};
 use crate::identifier::Identifier;
 use crate::key::Entity;
+use crate::random::{Handful, Random};
 use crate::secret::Secret;
 use crate::store::{Amend, Attempt, Attempted, BoxFuture, Issue, Issued, Refused};
 
@@ -247,15 +248,16 @@ impl Core {
         data: Option<Value>,
     ) -> Result<Stored> {
         let gate = self.gate("issue", order.purpose, order.ip, policy.ip_issue_limit)?;
-        let code = policy.code_alphabet.draw(policy.code_length, &*self.random)?;
+        let random = Handful::of(&*self.random)?;
+        let code = policy.code_alphabet.draw(policy.code_length, &random)?;
         let mut id = [0; 16];
-        self.random.fill(&mut id)?;
+        random.fill(&mut id)?;
         let keeps = policy.resend == Resend::Keep;
         let payload = Payload { to: to.clone(), data, code: keeps.then(|| code.clone()) };
         let issue = Issue {
             id,
             digest: self.ring.digest(&entity.tag, order.purpose, &code),
-            sealed: payload.seal(self, entity)?,
+            sealed: payload.seal(self, entity, &random)?,
             purpose: order.purpose.to_owned(),
             life: policy.ttl,
             max_attempts: policy.max_attempts,

@@ -7,6 +7,7 @@ use crate::client::Core;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::key::Entity;
+use crate::random::Random;
 use crate::secret::Secret;
 
 /// What comes back when the code is right.
@@ -22,7 +23,7 @@ const MOST_DATA: usize = 8192;
 
 impl Payload {
     /// Length and identifier, length and code, then the data as JSON.
-    pub(super) fn seal(&self, core: &Core, entity: &Entity) -> Result<Vec<u8>> {
+    pub(super) fn seal(&self, core: &Core, entity: &Entity, random: &dyn Random) -> Result<Vec<u8>> {
         let data = self.data.as_ref().map(Value::to_string).unwrap_or_default();
         if data.len() > MOST_DATA {
             return Err(Error::argument(format!("data must be at most {MOST_DATA} bytes of JSON")));
@@ -34,7 +35,7 @@ impl Payload {
         plain.push(code.len() as u8);
         plain.extend_from_slice(code.as_bytes());
         plain.extend_from_slice(data.as_bytes());
-        core.ring.seal(&entity.tag, &plain, &*core.random)
+        core.ring.seal(&entity.tag, &plain, random)
     }
 
     pub(super) fn open(core: &Core, entity: &Entity, sealed: &[u8]) -> Result<Self> {

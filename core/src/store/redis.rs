@@ -1,8 +1,11 @@
-//! `redis://`, `rediss://`, `redis+unix://`: every operation is one script, every hot one a single round trip.
+//! `redis://`, `rediss://`, `redis+unix://`, and with `+cluster` or `+sentinel`: every operation is one script, every hot
+//! one a single round trip.
 
+mod cluster;
 mod link;
 mod route;
 mod script;
+mod sentinel;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -30,7 +33,7 @@ script!(TAKE, "take.lua");
 script!(REPLACE, "replace.lua");
 script!(COUNT, "count.lua");
 
-/// A Redis server, by one multiplexed connection.
+/// A Redis server by one multiplexed connection, or a Cluster by one to each node.
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     link: Link,
@@ -39,9 +42,9 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     /// Connects and asks for a reply, so that wrong credentials are told at the start.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let link = Link::new(url)?;
-        match tokio::time::timeout(options.deadline, link.run(&cmd("PING"))).await {
-            Ok(answer) => answer.map(|_| Self { link }),
+        let link = Link::new(url, options.deadline)?;
+        match tokio::time::timeout(options.deadline, link.greet()).await {
+            Ok(answer) => answer.map(|()| Self { link }),
             Err(_) => Err(deadline::late(options.deadline)),
         }
     }

@@ -24,11 +24,14 @@ pub enum Kind {
     PostgresReference,
     Redis,
     RedisReference,
+    RedisTls,
+    RedisCluster,
+    RedisSentinel,
     Memcached,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
@@ -37,6 +40,9 @@ impl Kind {
         Kind::PostgresReference,
         Kind::Redis,
         Kind::RedisReference,
+        Kind::RedisTls,
+        Kind::RedisCluster,
+        Kind::RedisSentinel,
         Kind::Memcached,
     ];
 
@@ -50,8 +56,15 @@ impl Kind {
             Kind::PostgresReference => "postgres_reference",
             Kind::Redis => "redis",
             Kind::RedisReference => "redis_reference",
+            Kind::RedisTls => "redis_tls",
+            Kind::RedisCluster => "redis_cluster",
+            Kind::RedisSentinel => "redis_sentinel",
             Kind::Memcached => "memcached",
         }
+    }
+
+    fn is_redis(self) -> bool {
+        self.name().starts_with("redis")
     }
 
     fn is_reference(self) -> bool {
@@ -69,6 +82,9 @@ impl Kind {
             }
             Kind::Postgres | Kind::PostgresReference => server("ONCECODE_TEST_POSTGRES"),
             Kind::Redis | Kind::RedisReference => server("ONCECODE_TEST_REDIS"),
+            Kind::RedisTls => server("ONCECODE_TEST_REDISTLS"),
+            Kind::RedisCluster => server("ONCECODE_TEST_CLUSTER"),
+            Kind::RedisSentinel => server("ONCECODE_TEST_SENTINEL"),
             Kind::Memcached => memcached_time::url(),
         };
         let memory = MemoryStore::new(std::sync::Arc::new(clock.clone()));
@@ -112,7 +128,7 @@ impl Fixture for Corner {
     fn advance(&self, by: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             match self.kind {
-                Kind::Redis | Kind::RedisReference => redis_time::advance(&self.url, &self.prefix, by).await,
+                kind if kind.is_redis() => redis_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Postgres | Kind::PostgresReference => sql_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Memcached => memcached_time::advance(&self.url, &self.prefix, by).await,
                 _ => self.clock.advance(by),
@@ -125,7 +141,7 @@ impl Corner {
     /// What must hold after any case: nothing lives for ever.
     pub async fn check(&self) {
         match self.kind {
-            Kind::Redis | Kind::RedisReference => redis_time::assert_all_expire(&self.url, &self.prefix).await,
+            kind if kind.is_redis() => redis_time::assert_all_expire(&self.url, &self.prefix).await,
             Kind::Postgres | Kind::PostgresReference => sql_time::assert_all_expire(&self.url, &self.prefix).await,
             _ => {}
         }

@@ -3,19 +3,30 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ProtocolVersion, PushInfo, PushKind, RedisError, ServerErrorKind, Value, cmd};
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 
-use super::route::{Connection, Route, malformed};
+use super::cluster;
+use super::route::{Connection, Route, malformed, unlimited};
 use crate::error::{Error, ErrorKind, Result};
 
+/// How long at least between two looks at where a Cluster's keys are now.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Connects when needed. A call that finds the connection broken opens a new one before it sends anything.
-pub(super) struct Link {
+pub(super) struct Link(Arc<Shared>);
+
+struct Shared {
     route: Route,
+    deadline: Duration,
     /// For servers before Redis 6.
     old_protocol: AtomicBool,
     current: RwLock<Option<Live>>,
     connecting: tokio::sync::Mutex<()>,
+    looking: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -25,40 +36,56 @@ struct Live {
 }
 
 impl Link {
-    pub(super) fn new(url: &str) -> Result<Self> {
-        Ok(Self {
-            route: Route::parse(url)?,
+    pub(super) fn new(url: &str, deadline: Duration) -> Result<Self> {
+        Ok(Self(Arc::new(Shared {
+            route: Route::parse(url, deadline)?,
+            deadline,
             old_protocol: AtomicBool::new(false),
             current: RwLock::new(None),
             connecting: tokio::sync::Mutex::new(()),
-        })
+            looking: AtomicBool::new(false),
+        })))
     }
 
     /// Whether keys of different entities may be on different servers, so that no script can touch both.
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.route, Route::Cluster(_))
+        self.0.is_cluster()
+    }
+
+    /// Connects, so that wrong credentials are told.
+    pub(super) async fn greet(&self) -> Result<()> {
+        match self.is_cluster() {
+            // Each node was greeted on the way; one that is absent now need not be when it is needed.
+            true => self.0.live().await.map(|_| ()),
+            false => self.run(&cmd("PING")).await.map(|_| ()),
+        }
     }
 
     /// Sends one command and waits for its answer. Whoever drops the future in between (a deadline) leaves a
     /// connection of unknown health, which is then not used again.
     pub(super) async fn run(&self, command: &Cmd) -> Result<Value> {
-        let mut live = self.live().await?;
-        // A Cluster mends its own connections; one server that hangs is no reason to leave the others.
-        let guard = Suspect(&live.alive, !self.is_cluster());
-        let answer = live.connection.send(command).await;
+        let live = self.0.live().await?;
+        let guard = Suspect { link: &self.0, live: &live, command };
+        let answer = live.connection.clone().send(command).await;
         match &answer {
             Err(e) if e.is_unrecoverable_error() || e.is_io_error() || is_demoted(e) => drop(guard),
             _ => std::mem::forget(guard),
         }
         match answer {
-            Ok(Value::ServerError(e)) => Err(failure(e.into())),
+            Ok(Value::ServerError(e)) => Err(self.0.failure(e.into())),
             Ok(value) => Ok(value),
-            Err(e) => Err(failure(e)),
+            Err(e) => Err(self.0.failure(e)),
         }
     }
 
     pub(super) fn drop_connection(&self) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Shared {
+    fn is_cluster(&self) -> bool {
+        matches!(self.route, Route::Cluster(_))
     }
 
     async fn live(&self) -> Result<Live> {
@@ -69,7 +96,7 @@ impl Link {
         if let Some(live) = self.usable() {
             return Ok(live);
         }
-        let live = self.connect().await.map_err(failure)?;
+        let live = self.connect().await.map_err(|e| self.failure(e))?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
         Ok(live)
     }
@@ -81,27 +108,104 @@ impl Link {
 
     async fn connect(&self) -> Result<Live, RedisError> {
         let alive = Arc::new(AtomicBool::new(true));
-        // The deadline is counted by the layer above, over connecting and answering together.
-        let plain = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         if !self.old_protocol.load(Ordering::Relaxed) {
-            let watched = plain.clone().set_push_sender(watch(&alive));
-            match self.route.connect(&watched).await {
+            let watched = unlimited().set_push_sender(watch(&alive));
+            match self.route.connect(&watched, ProtocolVersion::RESP3).await {
                 Err(e) if is_old(&e) => self.old_protocol.store(true, Ordering::Relaxed),
                 connected => return connected.map(|connection| Live { connection, alive }),
             }
         }
-        let connection = self.route.connect_old(&plain).await?;
+        let connection = self.route.connect(&unlimited(), ProtocolVersion::RESP2).await?;
         Ok(Live { connection, alive })
+    }
+
+    /// A Cluster's connection hears of a node's successor from that node; one that hangs tells nothing. Connects anew
+    /// beside it, and changes over if somebody then answers for the key that nobody answered for.
+    fn look_again(self: &Arc<Self>, old: &Live, command: &Cmd) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (shared, old, command) = (Arc::clone(self), old.clone(), command.clone());
+        runtime.spawn(async move {
+            let found = async {
+                let mut new = shared.connect().await.ok()?;
+                let Connection::Cluster(cluster) = &mut new.connection else { return None };
+                cluster::answers_for(cluster, &command).await.then_some(new)
+            };
+            if let Ok(Some(new)) = timeout(3 * shared.deadline, found).await {
+                shared.replace(&old, new);
+            }
+            sleep(LOOK_INTERVAL).await;
+            shared.looking.store(false, Ordering::Release);
+        });
+    }
+
+    /// Unless it was closed or replaced in the meantime.
+    fn replace(&self, old: &Live, new: Live) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = current.as_mut().filter(|live| Arc::ptr_eq(&live.alive, &old.alive)) {
+            *live = new;
+        }
+    }
+
+    fn failure(&self, error: RedisError) -> Error {
+        use redis::ErrorKind as Kind;
+        let code = error.code().unwrap_or_default().to_owned();
+        // A Cluster's connection tells the nodes' reasons as text only.
+        let said = error.to_string();
+        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        let is_moved = matches!(&*code, "MOVED" | "ASK" | "CROSSSLOT");
+        let config = match error.kind() {
+            Kind::AuthenticationFailed => Some("Redis refused the credentials in the store URL"),
+            _ if says(&["NOAUTH", "WRONGPASS", "AuthenticationFailed"]) => {
+                Some("Redis refused the credentials in the store URL")
+            }
+            _ if says(&["invalid peer certificate"]) => Some(
+                "the Redis server's certificate is not trusted, or is for another name than the store URL's: name its \
+                 authority's file by ?ssl_ca_certs=, and the server as its certificate does",
+            ),
+            Kind::Server(ServerErrorKind::NoPerm) => {
+                Some("the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL or INCRBY on these keys")
+            }
+            Kind::MasterNameNotFoundBySentinel => Some("the Sentinels know no master of the name in the store URL"),
+            Kind::InvalidClientConfig => return malformed(error.category()),
+            _ if error.detail().is_some_and(|d| d.contains("DB index")) => {
+                Some("Redis has no database of that number")
+            }
+            _ if says(&["cluster support disabled"]) => {
+                Some("this Redis is no Cluster: the store URL begins with redis:// or rediss://")
+            }
+            _ if is_moved && !self.is_cluster() => {
+                Some("this Redis is a node of a Cluster: the store URL begins with redis+cluster:// or rediss+cluster://")
+            }
+            _ => None,
+        };
+        let error = match config {
+            Some(why) => return Error::config(why).with_source(error),
+            None => error,
+        };
+        let why = match error.is_io_error() || is_moved {
+            true => "Redis cannot be reached".to_owned(),
+            false => format!("Redis refused: {code}"),
+        };
+        Error::new(ErrorKind::StoreUnavailable, why).with_source(error)
     }
 }
 
-/// Marks a connection as unusable when dropped.
-struct Suspect<'a>(&'a AtomicBool, bool);
+/// What is done when dropped about a connection that did not answer.
+struct Suspect<'a> {
+    link: &'a Arc<Shared>,
+    live: &'a Live,
+    command: &'a Cmd,
+}
 
 impl Drop for Suspect<'_> {
     fn drop(&mut self) {
-        if self.1 {
-            self.0.store(false, Ordering::Release);
+        match self.link.is_cluster() {
+            // One server that hangs is no reason to leave the others.
+            true => self.link.look_again(self.live, self.command),
+            false => self.live.alive.store(false, Ordering::Release),
         }
     }
 }
@@ -124,31 +228,6 @@ fn is_old(error: &RedisError) -> bool {
 /// A master that became a replica: another connection may lead to the new master.
 fn is_demoted(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
-}
-
-fn failure(error: RedisError) -> Error {
-    use redis::ErrorKind as Kind;
-    let code = error.code().unwrap_or_default().to_owned();
-    match error.kind() {
-        Kind::AuthenticationFailed => {
-            Error::config("Redis refused the credentials in the store URL").with_source(error)
-        }
-        _ if matches!(&*code, "NOAUTH" | "WRONGPASS") => {
-            Error::config("Redis refused the credentials in the store URL").with_source(error)
-        }
-        Kind::Server(ServerErrorKind::NoPerm) => {
-            Error::config("the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL or INCRBY on these keys")
-                .with_source(error)
-        }
-        Kind::InvalidClientConfig => malformed(error.category()),
-        _ if error.detail().is_some_and(|d| d.contains("DB index")) => {
-            Error::config("Redis has no database of that number").with_source(error)
-        }
-        _ if error.is_io_error() => {
-            Error::new(ErrorKind::StoreUnavailable, "Redis cannot be reached").with_source(error)
-        }
-        _ => Error::new(ErrorKind::StoreUnavailable, format!("Redis refused: {code}")).with_source(error),
-    }
 }
 
 impl fmt::Debug for Link {

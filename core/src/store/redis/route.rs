@@ -1,22 +1,24 @@
 //! From a URL to connections: one server, the master that Sentinels name, or a Cluster.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisResult, TlsCertificates, TlsMode, Value,
+    RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
 };
 use url::Url;
 
+use super::cluster;
+use super::sentinel::Sentinels;
 use crate::error::{Error, Result};
 
 /// Where to connect to.
 pub(super) enum Route {
     Server(Client),
-    /// A lock, because asking Sentinels changes their order.
-    Sentinel(tokio::sync::Mutex<SentinelClient>),
+    Sentinel(Sentinels),
     Cluster(ClusterClient),
 }
 
@@ -31,7 +33,7 @@ impl Connection {
     pub(super) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Connection::One(one) => one.send_packed_command(command).await,
-            Connection::Cluster(cluster) => redis::aio::ConnectionLike::req_packed_command(cluster, command).await,
+            Connection::Cluster(cluster) => cluster::send(cluster, command).await,
         }
     }
 }
@@ -39,46 +41,49 @@ impl Connection {
 impl Route {
     /// Understands `redis://`, `rediss://`, `redis+unix://`, and with `+cluster` or `+sentinel` in the scheme several
     /// `host:port`, separated by commas. TLS files are named as redis-py does: `?ssl_ca_certs=…&ssl_certfile=…&ssl_keyfile=…`.
-    pub(super) fn parse(url: &str) -> Result<Self> {
+    /// `deadline` bounds what a Cluster's connection does on its own.
+    pub(super) fn parse(url: &str, deadline: Duration) -> Result<Self> {
         install_tls();
         let (scheme, rest) = url.split_once(':').unwrap_or_default();
         let scheme = scheme.to_ascii_lowercase();
         let (base, kind) = scheme.split_once('+').unwrap_or((&scheme, ""));
         match kind {
-            "cluster" => Self::cluster(&Nodes::parse(base, rest)?),
+            "cluster" => Self::cluster(&Nodes::parse(base, rest)?, deadline),
             "sentinel" => Self::sentinel(&Nodes::parse(base, rest)?),
             _ => {
                 let (info, tls) = server(url)?;
-                let client = match tls {
-                    Some(files) => Client::build_with_tls(info, files),
-                    None => Client::open(info),
-                };
-                client.map(Route::Server).map_err(|e| malformed(e.category()))
+                client(info, tls).map(Route::Server)
             }
         }
     }
 
     /// Opens a connection. A Cluster reconnects by itself; the others are replaced when they break.
-    pub(super) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
+    pub(super) async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+        protocol: ProtocolVersion,
+    ) -> RedisResult<Connection> {
         let client = match self {
             Route::Server(client) => client.clone(),
-            Route::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
+            Route::Sentinel(sentinels) => sentinels.master(&unlimited()).await?,
             Route::Cluster(cluster) => return cluster.get_async_connection().await.map(Connection::Cluster),
         };
+        let info = client.get_connection_info().clone();
+        let settings = info.redis_settings().clone().set_protocol(protocol);
+        let client = Client::open(info.set_redis_settings(settings))?;
         client.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
     }
 
-    /// The same with the protocol of servers before Redis 6.
-    pub(super) async fn connect_old(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
-        let Route::Server(client) = self else { return self.connect(config).await };
-        let client = Client::open(with_protocol(client.get_connection_info(), ProtocolVersion::RESP2))?;
-        client.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
-    }
-
-    fn cluster(nodes: &Nodes) -> Result<Self> {
+    fn cluster(nodes: &Nodes, deadline: Duration) -> Result<Self> {
         let infos = nodes.hosts.iter().map(|host| nodes.info(host)).collect::<Result<Vec<_>>>()?;
-        // Redirections are retried; how long that may take is bounded by the deadline around every call.
-        let mut builder = ClusterClientBuilder::new(infos).retries(3);
+        let mut builder = ClusterClientBuilder::new(infos)
+            // By this protocol it hears of a disconnect at once.
+            .use_protocol(ProtocolVersion::RESP3)
+            // It would repeat what may have been done already.
+            .retries(0)
+            // It connects to all nodes and then to those they name: one that hangs must leave time for the others.
+            .connection_timeout(deadline / 3)
+            .response_timeout(deadline);
         if nodes.tls {
             builder = builder.tls(TlsMode::Secure);
         }
@@ -95,27 +100,25 @@ impl Route {
             service.ok_or_else(|| malformed("a Sentinel URL ends in the master's name, such as /mymaster"))?;
         let db: i64 = path.next().unwrap_or("0").parse().map_err(|_| malformed("the database is not a number"))?;
         let infos = nodes.hosts.iter().map(|host| nodes.info(host)).collect::<Result<Vec<_>>>()?;
-        let addresses: Vec<_> = infos.iter().map(|info| info.addr().clone()).collect();
-        let builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master);
-        let mut builder = builder.map_err(|e| malformed(e.category()))?;
-        let settings = infos.first().map(ConnectionInfo::redis_settings);
-        builder = builder.set_client_to_redis_db(db).set_client_to_redis_protocol(ProtocolVersion::RESP3);
-        if let Some(user) = settings.and_then(|s| s.username()) {
-            builder = builder.set_client_to_redis_username(user);
-        }
-        if let Some(password) = settings.and_then(|s| s.password()) {
-            builder = builder.set_client_to_redis_password(password);
-        }
-        if nodes.tls {
-            builder =
-                builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
-        }
-        if let Some(files) = nodes.files.clone() {
-            builder =
-                builder.set_client_to_redis_certificates(files.clone()).set_client_to_sentinel_certificates(files);
-        }
-        builder.build().map(|client| Route::Sentinel(client.into())).map_err(|e| malformed(e.category()))
+        let settings = infos.first().map(|info| info.redis_settings().clone().set_db(db)).unwrap_or_default();
+        // The credentials are for the master.
+        let sentinels = infos.into_iter().map(|info| info.set_redis_settings(RedisConnectionInfo::default()));
+        let clients = sentinels.map(|info| client(info, nodes.files.clone())).collect::<Result<Vec<_>>>()?;
+        Ok(Route::Sentinel(Sentinels { clients, service: service.to_owned(), settings }))
     }
+}
+
+/// The deadline is counted by the layer above, over connecting and answering together.
+pub(super) fn unlimited() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
+}
+
+fn client(info: ConnectionInfo, tls: Option<TlsCertificates>) -> Result<Client> {
+    let client = match tls {
+        Some(files) => Client::build_with_tls(info, files),
+        None => Client::open(info),
+    };
+    client.map_err(|e| malformed(e.category()))
 }
 
 /// Several addresses with one set of credentials.
@@ -174,7 +177,7 @@ fn server(url: &str) -> Result<(ConnectionInfo, Option<TlsCertificates>)> {
         plain = parsed.into();
     }
     let info = plain.as_str().into_connection_info().map_err(|e| malformed(e.category()))?;
-    Ok((with_protocol(&info, ProtocolVersion::RESP3), files))
+    Ok((info, files))
 }
 
 fn tls_files<'a, T: AsRef<str> + 'a, U: AsRef<str> + 'a>(
@@ -203,10 +206,6 @@ fn tls_files<'a, T: AsRef<str> + 'a, U: AsRef<str> + 'a>(
     Ok(any.then_some(TlsCertificates { client_tls, root_cert: ca }))
 }
 
-fn with_protocol(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
-    info.clone().set_redis_settings(info.redis_settings().clone().set_protocol(protocol))
-}
-
 /// A TLS provider must be named once per process, or `rediss://` panics.
 fn install_tls() {
     // It fails when the app has installed one already, which then serves as well.
@@ -222,6 +221,8 @@ pub(super) fn malformed(why: &str) -> Error {
 mod tests {
     use super::*;
 
+    const DEADLINE: Duration = Duration::from_millis(250);
+
     #[test]
     fn urls_of_several_servers_are_read_and_odd_ones_refused() {
         for good in [
@@ -232,7 +233,7 @@ mod tests {
             "redis://a:1/0?protocol=resp3",
             "redis+unix:///tmp/redis.sock",
         ] {
-            assert!(Route::parse(good).is_ok(), "{good}");
+            assert!(Route::parse(good, DEADLINE).is_ok(), "{good}");
         }
         for bad in [
             "redis+cluster://",
@@ -246,7 +247,7 @@ mod tests {
             "rediss://a?ssl_certfile=/dev/null",
             "rediss://a?ssl_cert_reqs=none",
         ] {
-            let error = Route::parse(bad).err().unwrap_or_else(|| panic!("{bad} must be refused"));
+            let error = Route::parse(bad, DEADLINE).err().unwrap_or_else(|| panic!("{bad} must be refused"));
             assert_eq!(error.code(), "CONFIG", "{bad}");
         }
     }

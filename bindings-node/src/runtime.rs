@@ -52,12 +52,21 @@ thread_local! {
 }
 static NEWS: AtomicWaker = AtomicWaker::new();
 
-/// Has a task run after the next [`go`].
+/// So many tasks do not wait for the end of the turn: while JavaScript makes more, the store may begin with these.
+const PART: usize = 8;
+
+/// Has a task run after the next [`go`], which comes by itself when there are many.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    OURS.lock().push(Box::pin(task));
+    let mut inbox = OURS.lock();
+    inbox.push(Box::pin(task));
+    let part = inbox.len() == PART;
+    drop(inbox);
+    if part {
+        go();
+    }
 }
 
-/// Runs what was spawned: once per turn of a JavaScript thread, so that the thread wakes up once for many calls.
+/// Runs what was spawned, at the latest when a turn of a JavaScript thread ends, so that one wake-up serves many calls.
 pub(crate) fn go() {
     OURS.new_tasks.wake();
 }

@@ -114,26 +114,10 @@ impl Desk {
     }
 
     /// Wakes up at every ring; the errands are taken before going to sleep again.
-    async fn attend(self: &Arc<Self>) {
-        let spin = Duration::from_micros(std::env::var("SPIN").ok().and_then(|v| v.parse().ok()).unwrap_or(0));
+    async fn attend(&self) {
         loop {
             self.bell.notified().await;
-            let mut until = std::time::Instant::now() + spin;
-            while std::time::Instant::now() < until {
-                wake_readers();
-                if self.take() { until = std::time::Instant::now() + spin; }
-                tokio::task::yield_now().await;
-            }
         }
-    }
-
-    fn take(self: &Arc<Self>) -> bool {
-        let errands = mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
-        let some = !errands.is_empty();
-        for errand in errands {
-            tokio::spawn(errand);
-        }
-        some
     }
 
     fn before_sleep(self: &Arc<Self>) {

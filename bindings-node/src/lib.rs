@@ -1,5 +1,7 @@
 //! The native part of the npm package `oncecode`. Private: `lib/` is the API.
 
+#![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
+
 mod bridge;
 mod caller;
 mod client;

@@ -17,12 +17,18 @@ class Redis:
         self.address = urlsplit(url)
         self.url = self.address._replace(path=f"/{self.DATABASE}").geturl()
         self.control = self.connect()
-        version = next(line for line in self.info("server").splitlines() if line.startswith("redis_version"))
+        version = next(
+            line
+            for line in self.info("server").splitlines()
+            if line.startswith("redis_version")
+        )
         self.version = f"Redis {version.partition(':')[2]}"
 
     def connect(self):
         at = self.address
-        stream = socket.create_connection((at.hostname, at.port or 6379)).makefile("rwb")
+        stream = socket.create_connection((at.hostname, at.port or 6379)).makefile(
+            "rwb"
+        )
         if at.password:
             ask(stream, "AUTH", unquote(at.username or "default"), unquote(at.password))
         ask(stream, "SELECT", str(self.DATABASE))
@@ -35,8 +41,12 @@ class Redis:
         ask(self.control, "FLUSHDB")
 
     def cpu_us(self) -> float:
-        used = dict(line.split(":") for line in self.info("cpu").splitlines() if ":" in line)
-        return 1e6 * sum(float(used[f"used_cpu_{kind}_main_thread"]) for kind in ("user", "sys"))
+        used = dict(
+            line.split(":") for line in self.info("cpu").splitlines() if ":" in line
+        )
+        return 1e6 * sum(
+            float(used[f"used_cpu_{kind}_main_thread"]) for kind in ("user", "sys")
+        )
 
     def calls_per_flow(self, start) -> tuple[float, float]:
         """Commands sent by the client, and `redis.call`s inside its scripts, read from MONITOR."""
@@ -58,7 +68,9 @@ class Redis:
 
 
 def ask(stream, *words: str) -> str:
-    parts = [f"*{len(words)}\r\n"] + [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
+    parts = [f"*{len(words)}\r\n"] + [
+        f"${len(word.encode())}\r\n{word}\r\n" for word in words
+    ]
     stream.write("".join(parts).encode())
     stream.flush()
     head = stream.readline().decode()
@@ -84,10 +96,16 @@ class Postgres:
     def sql(self, statement: str) -> str:
         psql = ["psql", self.admin, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statement]
         quiet = {**os.environ, "PGOPTIONS": "-c client_min_messages=warning"}
-        return subprocess.run(psql, check=True, text=True, stdout=subprocess.PIPE, env=quiet).stdout.strip()
+        return subprocess.run(
+            psql, check=True, text=True, stdout=subprocess.PIPE, env=quiet
+        ).stdout.strip()
 
     def find_postmaster(self) -> int | None:
-        child = int(self.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))
+        child = int(
+            self.sql(
+                "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+            )
+        )
         stat = read_stat(child)
         return stat["parent"] if stat and stat["name"] == "postgres" else None
 
@@ -115,7 +133,11 @@ class Postgres:
         return (self.commits() - before) / flows, None
 
     def commits(self) -> int:
-        return int(self.sql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{self.DATABASE}'"))
+        return int(
+            self.sql(
+                f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{self.DATABASE}'"
+            )
+        )
 
     def wait_for_backends(self) -> None:
         self.sql(

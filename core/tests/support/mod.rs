@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 mod memcached_time;
-mod redis_time;
+pub mod redis_time;
 mod sql_time;
 
 use std::sync::atomic::{AtomicU32, Ordering};

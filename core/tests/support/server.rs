@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A private Redis or PostgreSQL that keeps its data when it is killed. It ends with this guard.
+/// A private Redis or PostgreSQL that keeps its data when it is killed, or a service of several processes. It ends with
+/// this guard.
 pub struct Server {
     pub kind: &'static str,
     pub url: String,
     pub port: u16,
+    /// In the order in which they were started.
+    pub members: Vec<Member>,
     pid: u32,
     dir: PathBuf,
 }
@@ -21,8 +24,11 @@ impl Server {
     pub fn start(kind: &'static str) -> Self {
         let facts = services(&[&["start", kind], durable(kind)].concat());
         let text = |name: &str| facts[name].as_str().expect("a text").to_owned();
-        let port = facts["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
-        Self { kind, url: text("url"), port, pid: pid(&facts), dir: text("dir").into() }
+        let port = number(&facts["port"]);
+        let list = |name: &str| facts[name].as_array().cloned().unwrap_or_default();
+        let pairs = list("pids").into_iter().zip(list("ports"));
+        let members = pairs.map(|(pid, port)| Member { pid: number(&pid), port: number(&port) }).collect();
+        Self { kind, url: text("url"), port, members, pid: pid(&facts), dir: text("dir").into() }
     }
 
     /// SIGSTOP, to the server and all its children; returns when each has stopped.
@@ -82,6 +88,29 @@ impl Drop for Server {
     }
 }
 
+/// One process of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub port: u16,
+    pid: u32,
+}
+
+impl Member {
+    pub fn freeze(self) {
+        signal("-STOP", &[self.pid]);
+        until("it stops", || state(self.pid) == Some('T'));
+    }
+
+    pub fn thaw(self) {
+        signal("-CONT", &[self.pid]);
+    }
+
+    pub fn kill(self) {
+        signal("-KILL", &[self.pid]);
+        until("it dies", || matches!(state(self.pid), Some('Z') | None));
+    }
+}
+
 /// Redis keeps nothing otherwise. What PostgreSQL has answered is in the kernel's hands anyway.
 fn durable(kind: &str) -> &'static [&'static str] {
     if kind == "redis" { &["--durable"] } else { &[] }
@@ -111,7 +140,11 @@ fn services(arguments: &[&str]) -> Value {
 }
 
 fn pid(facts: &Value) -> u32 {
-    facts["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("a process id")
+    number(&facts["pid"])
+}
+
+fn number<T: TryFrom<u64>>(value: &Value) -> T {
+    value.as_u64().and_then(|number| number.try_into().ok()).expect("a number")
 }
 
 /// One of a family may be gone already.

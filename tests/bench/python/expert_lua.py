@@ -22,7 +22,9 @@ async def connect(url):
 
     async def flow(phone):
         key, code = f"otp:{{{phone}}}", f"{secrets.randbelow(10**6):06}"
-        issued, _ = await issue_code([key], [digest(phone, code), 600_000, 60_000, 900_000, 3])
+        issued, _ = await issue_code(
+            [key], [digest(phone, code), 600_000, 60_000, 900_000, 3]
+        )
         check(issued == "ok", issued)
         verified, _ = await verify_code([key], [digest(phone, code), 5])
         check(verified == "ok", verified)

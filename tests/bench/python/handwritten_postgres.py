@@ -23,7 +23,10 @@ async def connect(url):
         now = datetime.now(UTC)
         async with pool.acquire() as db:
             existing = await db.fetchrow(FIND, phone)
-            check(not existing or now - existing["created_at"] >= timedelta(seconds=60), "cooldown")
+            check(
+                not existing or now - existing["created_at"] >= timedelta(seconds=60),
+                "cooldown",
+            )
             otp = str(100000 + secrets.randbelow(899999))
             await db.execute(PUT, phone, otp, now + timedelta(minutes=10))
         return otp
@@ -31,11 +34,19 @@ async def connect(url):
     async def verify(phone, otp):
         async with pool.acquire() as db:
             session = await db.fetchrow(FIND, phone)
-            check(session and session["expires_at"] > datetime.now(UTC), "expired or not found")
+            check(
+                session and session["expires_at"] > datetime.now(UTC),
+                "expired or not found",
+            )
             check(session["attempts"] < 5, "too many attempts")
-            await db.execute("UPDATE otp_sessions_python SET attempts = attempts + 1 WHERE id = $1", session["id"])
+            await db.execute(
+                "UPDATE otp_sessions_python SET attempts = attempts + 1 WHERE id = $1",
+                session["id"],
+            )
             check(session["otp"] == otp, "wrong code")
-            await db.execute("DELETE FROM otp_sessions_python WHERE id = $1", session["id"])
+            await db.execute(
+                "DELETE FROM otp_sessions_python WHERE id = $1", session["id"]
+            )
 
     async def flow(phone):
         await verify(phone, await issue(phone))

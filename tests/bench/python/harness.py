@@ -34,7 +34,9 @@ async def serve(connect: Connect, url: str, first: int) -> None:
     await close()
 
 
-async def measure(flow, phones, in_flight: int, seconds: float = math.inf, flows: float = math.inf) -> dict:
+async def measure(
+    flow, phones, in_flight: int, seconds: float = math.inf, flows: float = math.inf
+) -> dict:
     took: list[float] = []
     started = 0
     cpu_before = cpu_seconds()

@@ -4,7 +4,10 @@ from harness import contest
 
 async def connect(url):
     once = await oncecode.Oncecode.open(
-        url, secret="a secret of the benchmark only, 0123456789", mode="development", sender="none:"
+        url,
+        secret="a secret of the benchmark only, 0123456789",
+        mode="development",
+        sender="none:",
     )
 
     async def flow(to):

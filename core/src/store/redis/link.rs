@@ -170,15 +170,13 @@ impl Shared {
             }
             Kind::MasterNameNotFoundBySentinel => Some("the Sentinels know no master of the name in the store URL"),
             Kind::InvalidClientConfig => return malformed(error.category()),
-            _ if error.detail().is_some_and(|d| d.contains("DB index")) => {
-                Some("Redis has no database of that number")
-            }
+            _ if error.detail().is_some_and(|d| d.contains("DB index")) => Some("Redis has no database of that number"),
             _ if says(&["cluster support disabled"]) => {
                 Some("this Redis is no Cluster: the store URL begins with redis:// or rediss://")
             }
-            _ if is_moved && !self.is_cluster() => {
-                Some("this Redis is a node of a Cluster: the store URL begins with redis+cluster:// or rediss+cluster://")
-            }
+            _ if is_moved && !self.is_cluster() => Some(
+                "this Redis is a node of a Cluster: the store URL begins with redis+cluster:// or rediss+cluster://",
+            ),
             _ => None,
         };
         let error = match config {

@@ -16,6 +16,7 @@ use super::sentinel::Sentinels;
 use crate::error::{Error, Result};
 
 /// Where to connect to.
+#[allow(clippy::large_enum_variant, reason = "there is one per client")]
 pub(super) enum Route {
     Server(Client),
     Sentinel(Sentinels),

@@ -21,10 +21,7 @@ async fn main() -> Result<(), Failure> {
     let once = connect(url).await?;
     println!("{}", json!({ "ready": true }));
     for line in std::io::stdin().lock().lines() {
-        println!(
-            "{}",
-            measure(&once, &phones, &serde_json::from_str(&line?)?).await?
-        );
+        println!("{}", measure(&once, &phones, &serde_json::from_str(&line?)?).await?);
     }
     once.close().await;
     Ok(())
@@ -44,9 +41,7 @@ async fn connect(url: &str) -> Result<Oncecode, oncecode::Error> {
 async fn flow(once: &Oncecode, to: String) -> Result<(), Failure> {
     let sent = once.codes().issue(IssueRequest::new(&to, "login")).await?;
     let code = sent.code.ok_or("no code in development mode")?;
-    once.codes()
-        .verify(VerifyRequest::new(&to, "login", code.expose()))
-        .await?;
+    once.codes().verify(VerifyRequest::new(&to, "login", code.expose())).await?;
     Ok(())
 }
 
@@ -63,11 +58,7 @@ async fn measure(once: &Oncecode, phones: &Cell<u64>, order: &Value) -> Result<V
         let mut at = Instant::now();
         while at - begin < limit && started.get() < flows {
             started.set(started.get() + 1);
-            flow(
-                once,
-                format!("+9198{:08}", phones.replace(phones.get() + 1) % 100_000_000),
-            )
-            .await?;
+            flow(once, format!("+9198{:08}", phones.replace(phones.get() + 1) % 100_000_000)).await?;
             let end = Instant::now();
             took.borrow_mut().push((end - at).as_secs_f64());
             at = end;

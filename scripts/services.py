@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def start_one(arguments: argparse.Namespace) -> int:
     server = SERVERS[arguments.server]
+    if isinstance(server, Group) and arguments.port:
+        raise Failure(f"{server.name} chooses its ports itself")
     folder = arguments.dir or _new_folder(f"{server.name}-", os.environ.get(ROOT))
     url, instances = start(server, folder, arguments.port, arguments.durable)
     facts: dict[str, object]

@@ -36,8 +36,6 @@ def start(
     if isinstance(service, Server):
         alone = instance.start(service, directory, port, durable, tied)
         return service.url(alone), [alone]
-    if port is not None:
-        raise Failure(f"{service.name} chooses its ports itself")
     return _start_group(service, directory, durable, tied)
 
 

@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 
 use crate::caller::{self, Caller};
 use crate::errors::exception;
+use crate::fork::generation;
 use crate::hooks::Hooks;
 use crate::queue::{News, Queue};
 use crate::results::{Answer, into_python};
-use crate::runtime::{generation, spawn};
+use crate::runtime::spawn;
 use crate::wake::Waker;
 
 /// How often a waiting thread looks for Ctrl-C.

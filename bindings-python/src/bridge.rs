@@ -12,10 +12,11 @@ use pyo3::{PyTraverseError, PyVisit, intern};
 use slab::Slab;
 
 use crate::caller::{self, Caller};
+use crate::fork::generation;
 use crate::hooks::Hooks;
 use crate::queue::{CallId, News, Queue};
 use crate::results::{Answer, into_python};
-use crate::runtime::{generation, spawn};
+use crate::runtime::spawn;
 use crate::wake::Waker;
 
 /// Starts an operation. Gives its result if it is there at once, else an `asyncio.Future`.

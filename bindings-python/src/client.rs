@@ -11,10 +11,11 @@ use tokio::sync::OnceCell;
 
 use crate::caller;
 use crate::convert::whole;
+use crate::fork::generation;
 use crate::hooks::Hooks;
 use crate::queue::News;
 use crate::results::Answer;
-use crate::runtime::{enter, generation};
+use crate::runtime::enter;
 use crate::{blocking, bridge};
 
 /// A client. Its methods give their result, or an `asyncio.Future` of it unless the client `waits`.

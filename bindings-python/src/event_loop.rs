@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::bridge::Calls;
-use crate::runtime::{generation, spawn_waiting};
+use crate::fork::generation;
+use crate::runtime::spawn_waiting;
 use crate::wake::Waker;
 
 thread_local! {

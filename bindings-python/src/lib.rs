@@ -6,8 +6,10 @@ mod caller;
 mod client;
 mod codes;
 mod convert;
+mod desk;
 mod errors;
 mod event_loop;
+mod fork;
 mod hooks;
 mod log;
 mod message;
@@ -36,7 +38,7 @@ mod _native {
 
     #[pymodule_init]
     fn init() {
-        crate::runtime::watch_forks();
+        crate::fork::watch();
         crate::log::install();
     }
 }

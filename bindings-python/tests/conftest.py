@@ -15,7 +15,7 @@ STORES = ["memory", "sqlite", "postgres", "redis"]
 
 
 def server(name: str) -> str:
-    """The URL of a test server; without one the test fails, for what isn't tested isn't known."""
+    """What a test server's variable says; without it a test fails rather than tests nothing."""
     variable = f"ONCECODE_TEST_{name.upper()}"
     if variable not in os.environ:
         pytest.fail(

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -17,13 +16,12 @@ from conftest import PHONE, server
 @pytest.fixture
 def freezable():
     """A Redis of this test's own: its URL and its process."""
-    server("services")  # fails where the program isn't known
-    services = [sys.executable, os.environ["ONCECODE_TEST_SERVICES"]]
-    started = subprocess.run([*services, "start", "redis"], check=True, stdout=subprocess.PIPE)
+    services = server("services")
+    started = subprocess.run([services, "start", "redis"], check=True, stdout=subprocess.PIPE)
     facts = json.loads(started.stdout)
     yield facts["url"], facts["pid"]
     os.kill(facts["pid"], signal.SIGCONT)
-    subprocess.run([*services, "stop", "--pid", str(facts["pid"])], check=True)
+    subprocess.run([services, "stop", "--pid", str(facts["pid"])], check=True)
 
 
 async def test_a_frozen_server_is_told_in_time_and_one_that_thaws_is_used(

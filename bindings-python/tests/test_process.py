@@ -76,20 +76,20 @@ def test_a_blocking_client_opened_before_a_fork_works_in_parent_and_child(store,
     python(program, store, options)
 
 
-def test_a_fork_with_calls_under_way_harms_neither(redis, options):
+def test_a_fork_with_calls_under_way_harms_neither(store, options):
     program = """
         once = blocking.Oncecode.open(url, **OPTIONS)
         def flows(first, count):
             for n in range(first, first + count):
                 flow_sync(once, f"+9198{n:08}")
-        threads = [threading.Thread(target=flows, args=(n * 1000, 200)) for n in range(4)]
+        threads = [threading.Thread(target=flows, args=(n * 1000, 100)) for n in range(4)]
         for thread in threads: thread.start()
         for n in range(10):
             in_child(lambda: flows(10_000 + n * 10, 5))
         for thread in threads: thread.join()
         flow_sync(once, "+919800009999")
     """
-    python(program, redis, options)
+    python(program, store, options)
 
 
 def test_children_that_close_or_drop_a_client_leave_the_parents_alone(redis, options):

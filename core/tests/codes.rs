@@ -105,9 +105,10 @@ async fn a_failed_resend_of_a_kept_code_leaves_the_first_message_valid() {
 
 #[tokio::test]
 async fn a_sender_that_never_ends_is_given_up() {
-    tokio::time::pause();
     let forever = Callback::new(|_| std::future::pending());
-    let once = Oncecode::builder("memory:").secret(SECRET).sender(forever).open().await.expect("memory opens");
+    let options = Options::from_json(r#"{"sendDeadlineMs":20}"#).expect("options");
+    let once = Oncecode::builder("memory:").options(options).secret(SECRET).sender(forever);
+    let once = once.open().await.expect("memory opens");
     let error = once.codes().issue(IssueRequest::new(TO, "login")).await.expect_err("given up");
     assert_eq!(error.kind(), ErrorKind::DeliveryFailed);
     let live = once.codes().peek(Target::new(TO, "login")).await.expect("peek");

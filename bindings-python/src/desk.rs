@@ -1,0 +1,113 @@
+//! Where Python's threads leave errands for tokio's thread.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use futures::FutureExt;
+use oncecode::BoxFuture;
+use tokio::sync::Notify;
+
+use crate::fork::forking;
+use crate::queue::wake_readers;
+
+/// Tokio's thread looks here before it sleeps, so that it need only be woken when it does sleep: by a system call, which
+/// costs more than most errands.
+pub(crate) struct Desk {
+    errands: Mutex<Vec<BoxFuture<'static, ()>>>,
+    bell: Notify,
+    /// Nobody has rung since tokio's thread last looked.
+    unrung: AtomicBool,
+    /// Tokio's thread runs.
+    awake: AtomicBool,
+    under_way: AtomicUsize,
+    busy: AtomicBool,
+    ticking: AtomicBool,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            errands: Mutex::default(),
+            bell: Notify::new(),
+            unrung: AtomicBool::new(false),
+            awake: AtomicBool::new(true),
+            under_way: AtomicUsize::new(0),
+            busy: AtomicBool::new(false),
+            ticking: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn leave(&'static self, errand: impl Future<Output = ()> + Send + 'static) {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        let errand = Box::pin(errand.map(|()| {
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+        }));
+        self.errands.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
+        if self.unrung.swap(false, Ordering::SeqCst) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Wakes tokio's thread at every ring; it takes the errands when it is about to sleep again.
+    pub(crate) async fn attend(&self) {
+        loop {
+            self.bell.notified().await;
+        }
+    }
+
+    pub(crate) fn before_sleep(self: &Arc<Self>) {
+        wake_readers();
+        // First the flag, then the look: who leaves an errand in between rings.
+        self.unrung.store(true, Ordering::SeqCst);
+        let errands = mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        if errands.is_empty() {
+            self.awake.store(false, Ordering::SeqCst);
+            return;
+        }
+        self.unrung.store(false, Ordering::SeqCst);
+        self.keep_ticking();
+        for errand in errands {
+            tokio::spawn(errand);
+        }
+    }
+
+    pub(crate) fn after_sleep(&self) {
+        self.awake.store(true, Ordering::SeqCst);
+        while forking() {
+            self.awake.store(false, Ordering::SeqCst);
+            thread::yield_now();
+            self.awake.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn calls_under_way(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether tokio's thread sleeps. Once [`forking`] it goes on sleeping.
+    pub(crate) fn at_rest(&self) -> bool {
+        !self.awake.load(Ordering::SeqCst)
+    }
+
+    fn keep_ticking(self: &Arc<Self>) {
+        self.busy.store(true, Ordering::Relaxed);
+        if !self.ticking.swap(true, Ordering::Relaxed) {
+            tokio::spawn(tick(Arc::clone(self)));
+        }
+    }
+}
+
+/// Well below the deadline of a store call.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Keeps a timer armed while there is work: tokio makes a system call, to wake its own thread, for every new timer that
+/// is earlier than those it slept on. Every call of a store has one, its deadline; this one is always earlier.
+async fn tick(desk: Arc<Desk>) {
+    while desk.busy.swap(false, Ordering::Relaxed) {
+        tokio::time::sleep(TICK).await;
+    }
+    desk.ticking.store(false, Ordering::Relaxed);
+}

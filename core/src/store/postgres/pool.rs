@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::sql;
 
 /// A connection that rested for longer is asked whether it still works before it is used.
-const DOUBTFUL: Duration = Duration::from_millis(200);
+const DOUBTFUL: Duration = Duration::from_millis(100);
 
 /// A connection that rested for longer is not even asked: firewalls forget such without a word.
 const STALE: Duration = Duration::from_secs(60);

@@ -220,6 +220,7 @@ impl Core {
 fn store_options(settings: &Settings, clock: &Arc<dyn Clock>) -> StoreOptions {
     StoreOptions {
         deadline: settings.deadline,
+        connect: settings.deadline,
         table_prefix: settings.table_prefix.clone(),
         schema: settings.schema.clone(),
         max_connections: settings.max_connections,

@@ -88,6 +88,7 @@ pub struct Error {
     message: String,
     retry_after: Option<Duration>,
     attempts_left: Option<u32>,
+    undone: bool,
     #[source]
     source: Option<Source>,
 }
@@ -95,7 +96,8 @@ pub struct Error {
 impl Error {
     /// An error of `kind` with a message for developers.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, attempts_left: None, source: None }
+        let (retry_after, attempts_left, source) = (None, None, None);
+        Self { kind, message: message.into(), retry_after, attempts_left, undone: false, source }
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -122,6 +124,20 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Says that the store is known to have done nothing: it was never asked, or refused before it began. Without this,
+    /// whether it did is unknown, and nobody may ask another store instead.
+    #[cfg_attr(not(any(feature = "redis", feature = "postgres")), allow(dead_code))]
+    pub(crate) fn undone(mut self) -> Self {
+        self.undone = true;
+        self
+    }
+
+    /// [`Error::undone`] was said.
+    #[allow(dead_code, reason = "the layer over two stores asks")]
+    pub(crate) fn is_undone(&self) -> bool {
+        self.undone
     }
 
     /// The row of the table.

@@ -13,6 +13,8 @@ use crate::time::Clock;
 pub(crate) struct StoreOptions {
     /// The bound of every call, connecting included.
     pub(crate) deadline: Duration,
+    /// The part of it that connecting may take; what fails then is known to be undone.
+    pub(crate) connect: Duration,
     /// SQL: what tables are called before `challenges` and so on.
     pub(crate) table_prefix: String,
     /// PostgreSQL: the schema; `None` for the connection's default.

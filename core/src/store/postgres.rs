@@ -49,7 +49,7 @@ impl PostgresStore {
             schema::prepare(&mut connection, options.schema.as_deref(), &options.table_prefix, options.deadline)
                 .await?;
         let setup = place.strict.then_some("SET default_transaction_isolation = 'read committed'");
-        let pool = Pool::new(connect, options.deadline, setup, options.max_connections);
+        let pool = Pool::new(connect, options.connect, setup, options.max_connections);
         if setup.is_none() {
             pool.adopt(connection);
         }

@@ -42,7 +42,7 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     /// Connects and asks for a reply, so that wrong credentials are told at the start.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let link = Link::new(url, options.deadline)?;
+        let link = Link::new(url, options.deadline, options.connect)?;
         match tokio::time::timeout(options.deadline, link.greet()).await {
             Ok(answer) => answer.map(|()| Self { link }),
             Err(_) => Err(deadline::late(options.deadline)),

@@ -45,6 +45,7 @@ use crate::time::Clock;
 pub async fn open_store(url: &str, clock: impl Clock, deadline: Duration) -> Result<Box<dyn Store>> {
     let options = StoreOptions {
         deadline,
+        connect: deadline,
         table_prefix: "oncecode_".into(),
         schema: None,
         max_connections: 10,

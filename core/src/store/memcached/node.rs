@@ -39,7 +39,7 @@ impl Node {
 
     /// One command and its answer. A dropped future takes its connection with it, so that no later call reads its answer.
     pub(super) async fn ask(&self, key: &Key, request: &Request<'_>) -> Result<Meta> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.connection().await.map_err(Error::undone)?;
         connection.write_all(&request.encode(key)).await.map_err(lost)?;
         let answer = protocol::read(&mut connection).await?;
         self.give_back(connection);

@@ -24,6 +24,7 @@ const STALE: Duration = Duration::from_secs(60);
 
 pub(super) struct Pool {
     options: PgConnectOptions,
+    /// For a connection to be had.
     deadline: Duration,
     /// Sent on each new connection.
     setup: Option<&'static str>,
@@ -45,8 +46,13 @@ impl Pool {
         Self { options, deadline, setup, permits, idle: Mutex::default() }
     }
 
-    /// A connection that works, as far as one can tell without asking the server.
+    /// A connection that works, as far as one can tell without asking the server. What fails here has sent nothing yet.
     pub(super) async fn lease(&self) -> Result<Lease<'_>> {
+        let leased = timeout(self.deadline, self.leased()).await;
+        leased.unwrap_or_else(|_| Err(late())).map_err(Error::undone)
+    }
+
+    async fn leased(&self) -> Result<Lease<'_>> {
         let permit = self.permits.acquire().await.map_err(|_| Error::new(ErrorKind::Closed, "the store was closed"))?;
         let (rested, generation) = self.rested();
         let rested = match rested {
@@ -120,7 +126,11 @@ pub(super) async fn connect(
         }
         Ok(connection)
     };
-    timeout(deadline, connecting).await.map_err(|_| sql::unavailable("PostgreSQL did not answer in time"))
+    timeout(deadline, connecting).await.map_err(|_| late())
+}
+
+fn late() -> Error {
+    sql::unavailable("PostgreSQL did not answer in time")
 }
 
 /// A connection in use. It goes back to the pool only by [`Lease::done`]: one whose call was dropped half way would

@@ -12,9 +12,13 @@ use tokio::time::{sleep, timeout};
 use super::cluster;
 use super::route::{Connection, Route, malformed, unlimited};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::deadline::late;
 
 /// How long at least between two looks at where a Cluster's keys are now.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Refusals of a command before it began, or of a script's first write. Scripts of ours write once, after the gate.
+const UNDONE: [&str; 8] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "BUSY"];
 
 /// Connects when needed. A call that finds the connection broken opens a new one before it sends anything.
 pub(super) struct Link(Arc<Shared>);
@@ -22,6 +26,8 @@ pub(super) struct Link(Arc<Shared>);
 struct Shared {
     route: Route,
     deadline: Duration,
+    /// The part of it that connecting may take.
+    connect: Duration,
     /// For servers before Redis 6.
     old_protocol: AtomicBool,
     current: RwLock<Option<Live>>,
@@ -36,10 +42,11 @@ struct Live {
 }
 
 impl Link {
-    pub(super) fn new(url: &str, deadline: Duration) -> Result<Self> {
+    pub(super) fn new(url: &str, deadline: Duration, connect: Duration) -> Result<Self> {
         Ok(Self(Arc::new(Shared {
             route: Route::parse(url, deadline)?,
             deadline,
+            connect,
             old_protocol: AtomicBool::new(false),
             current: RwLock::new(None),
             connecting: tokio::sync::Mutex::new(()),
@@ -88,10 +95,16 @@ impl Shared {
         matches!(self.route, Route::Cluster(_))
     }
 
+    /// What fails here has sent nothing yet.
     async fn live(&self) -> Result<Live> {
         if let Some(live) = self.usable() {
             return Ok(live);
         }
+        let connected = timeout(self.connect, self.connected()).await;
+        connected.unwrap_or_else(|_| Err(late(self.connect))).map_err(Error::undone)
+    }
+
+    async fn connected(&self) -> Result<Live> {
         let _one_at_a_time = self.connecting.lock().await;
         if let Some(live) = self.usable() {
             return Ok(live);
@@ -187,7 +200,9 @@ impl Shared {
             true => "Redis cannot be reached".to_owned(),
             false => format!("Redis refused: {code}"),
         };
-        Error::new(ErrorKind::StoreUnavailable, why).with_source(error)
+        let is_undone = UNDONE.contains(&&*code);
+        let error = Error::new(ErrorKind::StoreUnavailable, why).with_source(error);
+        if is_undone { error.undone() } else { error }
     }
 }
 

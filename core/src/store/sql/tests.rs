@@ -30,6 +30,7 @@ impl Clock for Hand {
 fn options(prefix: &str) -> StoreOptions {
     StoreOptions {
         deadline: Duration::from_secs(2),
+        connect: Duration::from_secs(2),
         table_prefix: prefix.into(),
         schema: None,
         max_connections: 10,

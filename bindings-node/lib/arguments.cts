@@ -18,18 +18,39 @@ export function wholeNumber(name: string, value: unknown): number {
   throw invalid(`${name} must be a whole number from 0 to 4294967295`);
 }
 
+/** A span of time; Rust says what is too long. */
+export function seconds(from: unknown, name: string): number {
+  const value = field(from, name);
+  if (typeof value === "number" && value >= 0) return value;
+  throw invalid(`${name} must be a number of seconds that is not negative, ${not(value)}`);
+}
+
+export function optionalSeconds(from: unknown, name: string): number | undefined {
+  return field(from, name) === undefined ? undefined : seconds(from, name);
+}
+
+export function flag(from: unknown, name: string): boolean | undefined {
+  const value = field(from, name);
+  if (value === undefined || typeof value === "boolean") return value;
+  throw invalid(`${name} must be true or false, ${not(value)}`);
+}
+
 /** JSON for `data`; `undefined` is no data. */
 export function json(from: unknown, name: string): string | undefined {
   const value = field(from, name);
-  if (value === undefined) return undefined;
-  let written: string | undefined;
+  return value === undefined ? undefined : written(name, value);
+}
+
+/** JSON. */
+export function written(name: string, value: unknown): string {
+  let said: string | undefined;
   try {
-    written = JSON.stringify(value);
+    said = JSON.stringify(value);
   } catch (cause) {
     throw invalid(`${name} must be what JSON.stringify takes: no cycle, no BigInt`, cause);
   }
-  if (written === undefined) throw invalid(`${name} must be what JSON can hold, ${not(value)}`);
-  return written;
+  if (said === undefined) throw invalid(`${name} must be what JSON can hold, ${not(value)}`);
+  return said;
 }
 
 function field(from: unknown, name: string): unknown {

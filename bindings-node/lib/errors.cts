@@ -11,6 +11,10 @@ export const ERROR_CODES = [
   "INVALID_EMAIL",
   "INVALID_CODE",
   "INVALID_ARGUMENT",
+  "LOCKED",
+  "LEASE_LOST",
+  "IN_PROGRESS",
+  "IDEMPOTENCY_MISMATCH",
   "STORE_UNAVAILABLE",
   "DELIVERY_FAILED",
   "CONFIG",
@@ -32,6 +36,10 @@ export const ERROR_CODES = [
  * | `INVALID_EMAIL` | 400 | not an email address |
  * | `INVALID_CODE` | 400 | not a code's length and alphabet; no attempt was counted |
  * | `INVALID_ARGUMENT` | 400 | some other argument is missing, too long or of the wrong type |
+ * | `LOCKED` | 409 | somebody else holds the lock; `retryAfterSeconds` says when its lease ends |
+ * | `LEASE_LOST` | 409 | the lock or claim is no longer the caller's |
+ * | `IN_PROGRESS` | 409 | somebody works on the same idempotency key; see `retryAfterSeconds` |
+ * | `IDEMPOTENCY_MISMATCH` | 422 | the idempotency key was used for another request |
  * | `STORE_UNAVAILABLE` | 503 | the store did not answer in time or refused; nothing was accepted |
  * | `DELIVERY_FAILED` | 502 | the message could not be sent; cooldown and quota were given back |
  * | `CONFIG` | 500 | the options or the environment cannot work; the message says what to change |

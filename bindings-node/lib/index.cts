@@ -1,11 +1,24 @@
 import { wholeNumber } from "./arguments.cjs";
 import { Connection, values } from "./bridge.cjs";
 import { Codes } from "./codes.cjs";
+import { Idempotency } from "./idempotency.cjs";
+import { Locks } from "./locks.cjs";
 import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
 
 export { ERROR_CODES, OncecodeError } from "./errors.cjs";
 export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
 export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
+export type {
+  Begun,
+  Claim,
+  ClaimToken,
+  Idempotency,
+  IdempotencyOptions,
+  IdempotencyRequest,
+  IdempotentOptions,
+  Reply,
+} from "./idempotency.cjs";
+export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./locks.cjs";
 export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
 
 /**
@@ -22,12 +35,18 @@ export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptio
 export class Oncecode {
   /** One-time codes: issue, verify, resend, cancel, peek. */
   readonly codes: Codes;
+  /** Locks across processes: acquire, tryAcquire, hold, extend, release. */
+  readonly locks: Locks;
+  /** Work that is done once for each key, and its reply replayed: run, idempotent, begin, complete, abandon. */
+  readonly idempotency: Idempotency;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     if (!(connection instanceof Connection)) throw new TypeError("use `await Oncecode.open(url, options)`");
     this.#connection = connection;
     this.codes = new Codes(connection);
+    this.locks = new Locks(connection);
+    this.idempotency = new Idempotency(connection);
   }
 
   /**

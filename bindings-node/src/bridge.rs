@@ -73,6 +73,16 @@ where
     }
 }
 
+/// Runs an operation that may take for ever; waiting for it does not keep the process alive.
+pub(crate) fn start_unawaited<T>(queue: &Arc<Queue>, call: u32, operation: BoxFuture<'static, Result<T>>)
+where
+    T: Into<Reply> + Send + 'static,
+{
+    let running = caller::run(caller_of(queue, call), operation);
+    let queue = Arc::clone(queue);
+    runtime::spawn(async move { queue.push(call, News::Unawaited(running.await.into())) });
+}
+
 fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
 where
     T: Into<Reply> + Send + 'static,

@@ -67,6 +67,10 @@ impl Client {
 }
 
 impl Client {
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
     fn open_with(
         &self,
         env: &Env,

@@ -2,10 +2,10 @@
 
 use napi::Env;
 use napi_derive::napi;
-use oncecode::{Error, ErrorKind, IssueRequest, ResendRequest, Target, VerifyRequest};
+use oncecode::{IssueRequest, ResendRequest, Target, VerifyRequest};
 
 use crate::client::Client;
-use crate::convert::Text;
+use crate::convert::{Text, json};
 use crate::reply::Reply;
 
 #[napi]
@@ -26,9 +26,9 @@ impl Client {
         let mut request = IssueRequest::new(to, purpose);
         request.ip = ip.map(String::from);
         request.locale = locale.map(String::from);
-        request.data = match data.map(|data| serde_json::from_str(&data.0)).transpose() {
+        request.data = match data.map(|data| json("data", &data)).transpose() {
             Ok(data) => data,
-            Err(why) => return Some(unreadable(&why)),
+            Err(e) => return Some(Reply::Refused(e)),
         };
         self.run(&env, call, |once| once.codes().issue(request))
     }
@@ -96,10 +96,4 @@ fn target(to: Option<Text>, id: Option<Text>, purpose: Text) -> Target {
     target.id = id.map(String::from);
     target.purpose = purpose.into();
     target
-}
-
-/// JSON.stringify made it, so it is either too deep or not Unicode.
-fn unreadable(why: &serde_json::Error) -> Reply {
-    let what = if why.is_syntax() { "hold only valid Unicode and not be nested deeper than 127" } else { "be JSON" };
-    Reply::Refused(Error::new(ErrorKind::InvalidArgument, format!("data must {what}")))
 }

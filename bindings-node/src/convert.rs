@@ -4,6 +4,8 @@ use std::ptr;
 
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
 use napi::{Result, ValueType, check_status, sys};
+use oncecode::{Error, ErrorKind};
+use serde_json::Value;
 
 /// A string argument. The usual short one costs one call instead of two and no second allocation.
 pub struct Text(pub(crate) String);
@@ -43,6 +45,16 @@ impl From<Text> for String {
     }
 }
 
+/// What JSON.stringify made of an argument.
+pub(crate) fn json(name: &str, text: &Text) -> oncecode::Result<Value> {
+    serde_json::from_str(&text.0).map_err(|why| {
+        // So it is either too deep or not Unicode.
+        let what =
+            if why.is_syntax() { "hold only valid Unicode and not be nested deeper than 127" } else { "be JSON" };
+        Error::new(ErrorKind::InvalidArgument, format!("{name} must {what}"))
+    })
+}
+
 /// Fills a JavaScript array from left to right. What is skipped reads as `undefined`.
 pub(crate) struct Row {
     env: sys::napi_env,
@@ -66,6 +78,11 @@ impl Row {
     /// Goes on at another place.
     pub(crate) fn go_to(&mut self, at: usize) {
         self.at = at as u32;
+    }
+
+    /// Leaves out so many places.
+    pub(crate) fn go_past(&mut self, places: u32) {
+        self.at += places;
     }
 
     /// Writes `value` if there is one.

@@ -21,6 +21,8 @@ pub(crate) const WIDTH: usize = 7;
 /// What a call tells the environment that made it.
 pub enum News {
     Reply(Reply),
+    /// The reply of a call that is not counted.
+    Unawaited(Reply),
     Send(Box<Message>, oneshot::Sender<bool>),
     Event(Box<Event>),
     Warning(String),
@@ -127,7 +129,7 @@ impl News {
     /// A tag and what belongs to it, as `lib/bridge.cts` reads them. Tags 0 and 1 are a [`Reply`]'s.
     fn write(self, row: &mut Row) -> napi::Result<()> {
         match self {
-            News::Reply(reply) => reply.write(row),
+            News::Reply(reply) | News::Unawaited(reply) => reply.write(row),
             News::Send(message, report) => {
                 row.number(2.0)?;
                 row.value(hooks::Message::from(*message))?;

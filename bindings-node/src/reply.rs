@@ -1,13 +1,15 @@
 //! What an operation ends with, and how that is written for `lib/`.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use napi::Result;
-use napi::bindgen_prelude::ToNapiValue;
+use napi::bindgen_prelude::{External, ToNapiValue};
 use napi::sys;
-use oncecode::{Error, Peek, Sent, Verified};
+use oncecode::{Begun, Claim, Error, Lock, Peek, Sent, Verified};
 
 use crate::convert::Row;
+use crate::held::{Handle, Held};
 use crate::queue::WIDTH;
 
 /// The end of a call.
@@ -24,6 +26,10 @@ pub enum Reply {
     Verified(Verified),
     /// What is live, if anything.
     Peek(Option<Peek>),
+    /// A lock or claim, unless somebody else has it.
+    Held(Option<Handle>),
+    /// What was completed before, as JSON.
+    Replayed(String),
     /// It failed.
     Refused(Error),
 }
@@ -33,7 +39,7 @@ impl Reply {
     pub(crate) fn write(&self, row: &mut Row) -> Result<()> {
         row.number(if matches!(self, Reply::Refused(_)) { 1.0 } else { 0.0 })?;
         match self {
-            Reply::Done | Reply::Peek(None) => Ok(()),
+            Reply::Done | Reply::Peek(None) | Reply::Held(None) => Ok(()),
             Reply::Flag(yes) => row.value(*yes),
             Reply::Count(count) => row.number(*count as f64),
             Reply::Sent(sent) => {
@@ -46,6 +52,15 @@ impl Reply {
             Reply::Verified(verified) => {
                 row.text(verified.identifier.as_str())?;
                 row.maybe(verified.data.as_ref(), |row, data| row.text(&data.to_string()))
+            }
+            Reply::Held(Some(held)) => {
+                row.text(held.token())?;
+                row.number(held.fence() as f64)?;
+                row.value(External::new(Arc::clone(held)))
+            }
+            Reply::Replayed(value) => {
+                row.go_past(3);
+                row.text(value)
             }
             Reply::Refused(error) => refusal(row, error),
         }
@@ -84,6 +99,18 @@ reply_from! {
     Sent => Reply::Sent;
     Verified => Reply::Verified;
     Option<Peek> => Reply::Peek;
+    Lock => |lock| Reply::Held(Some(Arc::new(Held::Lock(lock))));
+    Option<Lock> => |lock: Option<Lock>| Reply::Held(lock.map(|lock| Arc::new(Held::Lock(lock))));
+    Claim => |claim| Reply::Held(Some(Arc::new(Held::Claim(claim))));
+    Begun => begun;
+}
+
+fn begun(begun: Begun) -> Reply {
+    match begun {
+        Begun::Claimed(claim) => claim.into(),
+        Begun::Replayed(reply) => Reply::Replayed(reply.value.to_string()),
+        _ => Reply::Done,
+    }
 }
 
 impl<T: Into<Reply>> From<oncecode::Result<T>> for Reply {

@@ -1,5 +1,7 @@
 //! Arguments from Python and values for it.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyTzInfo};
 use serde_json::{Map, Number, Value};
@@ -26,6 +28,24 @@ pub(crate) fn optional_text(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Op
 pub(crate) fn whole(name: &str, given: &Bound<'_, PyAny>) -> PyResult<u32> {
     let number = if given.is_instance_of::<PyBool>() { None } else { given.extract().ok() };
     number.ok_or_else(|| wrong(name, "a whole number from 0 to 4294967295", given))
+}
+
+/// Seconds. The core says what is too long.
+pub(crate) fn seconds(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let number: Option<f64> = if given.is_instance_of::<PyBool>() { None } else { given.extract().ok() };
+    let number = number.filter(|number| *number >= 0.0);
+    let number = number.ok_or_else(|| wrong(name, "a number of seconds that is not negative", given))?;
+    Ok(Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX))
+}
+
+/// Seconds or `None`.
+pub(crate) fn optional_seconds(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    if given.is_none() { Ok(None) } else { seconds(name, given).map(Some) }
+}
+
+/// `True` or `False`.
+pub(crate) fn flag(name: &str, given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    given.cast::<PyBool>().map(|flag| flag.is_true()).map_err(|_| wrong(name, "True or False", given))
 }
 
 /// What `json.dumps` would take, `None` meaning nothing.

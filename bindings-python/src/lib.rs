@@ -10,7 +10,10 @@ mod desk;
 mod errors;
 mod event_loop;
 mod fork;
+mod held;
 mod hooks;
+mod idempotency;
+mod locks;
 mod log;
 mod message;
 mod queue;
@@ -31,6 +34,8 @@ mod _native {
     use crate::client::Client;
     #[pymodule_export]
     use crate::errors::error_table;
+    #[pymodule_export]
+    use crate::held::Held;
     #[pymodule_export]
     use crate::message::{Event, Message, Reply};
     #[pymodule_export]

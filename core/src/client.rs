@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
 use crate::identifier;
 use crate::key::Keyspace;
-use crate::ops::Codes;
+use crate::ops::{Codes, Idempotency, Locks};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
 use crate::store::{self, BoxFuture, Deadline, Gate, Limit, Store, StoreOptions};
@@ -81,6 +81,16 @@ impl Oncecode {
     /// One-time codes: issue, verify, resend, cancel, peek.
     pub fn codes(&self) -> Codes {
         Codes { core: Arc::clone(&self.core) }
+    }
+
+    /// Work that is done once for each key, and its reply replayed: run, begin, complete, abandon.
+    pub fn idempotency(&self) -> Idempotency {
+        Idempotency { core: Arc::clone(&self.core) }
+    }
+
+    /// Locks across processes: acquire, extend, release, each with a fencing number.
+    pub fn locks(&self) -> Locks {
+        Locks { core: Arc::clone(&self.core) }
     }
 
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.

@@ -66,6 +66,14 @@ kinds! {
     InvalidCode "INVALID_CODE" 400 Refusal false;
     /// Some other argument is missing, too long or of the wrong type.
     InvalidArgument "INVALID_ARGUMENT" 400 Refusal false;
+    /// Somebody else holds the lock; [`Error::retry_after`] says when its lease ends at the latest.
+    Locked "LOCKED" 409 Refusal true;
+    /// The lock or claim is no longer the caller's: its lease ran out, or it passed to somebody else.
+    LeaseLost "LEASE_LOST" 409 Refusal false;
+    /// Somebody is working on the same idempotency key; [`Error::retry_after`] says when it is free at the latest.
+    InProgress "IN_PROGRESS" 409 Refusal true;
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch "IDEMPOTENCY_MISMATCH" 422 Refusal false;
     /// The store did not answer in time or refused. Nothing was accepted.
     StoreUnavailable "STORE_UNAVAILABLE" 503 Fault true;
     /// The message could not be sent. The cooldown and quota were given back.

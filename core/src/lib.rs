@@ -27,11 +27,14 @@ pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;
 pub use key::Key;
+pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+pub use ops::{Lock, LockRequest, Locks};
 pub use random::{Alphabet, Random, SystemRandom};
 pub use secret::{Digest, Secret};
 pub use store::{BoxFuture, Store};
 pub use time::{Clock, SystemClock};
+pub use tokio_util::sync::CancellationToken;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 from . import opening
 from .codes import BlockingCodes
+from .idempotency import BlockingIdempotency
+from .locks import BlockingLocks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,14 +32,20 @@ if TYPE_CHECKING:
 class Oncecode:
     """A client: one store, one sender, one set of rules. Threads may share it."""
 
-    __slots__ = ("__weakref__", "_native", "codes")
+    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "locks")
 
     codes: BlockingCodes
     """One-time codes: issue, verify, resend, cancel, peek."""
+    locks: BlockingLocks
+    """Locks across processes: acquire, try_acquire, hold, extend, release."""
+    idempotency: BlockingIdempotency
+    """Work done once for each key: run, idempotent, begin, complete, abandon."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = BlockingCodes(native)
+        self.locks = BlockingLocks(native)
+        self.idempotency = BlockingIdempotency(native)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:

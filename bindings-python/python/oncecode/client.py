@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from . import opening
 from .codes import Codes
+from .idempotency import Idempotency
+from .locks import Locks
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,14 +33,20 @@ class Oncecode:
     ```
     """
 
-    __slots__ = ("__weakref__", "_native", "codes")
+    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "locks")
 
     codes: Codes
     """One-time codes: issue, verify, resend, cancel, peek."""
+    locks: Locks
+    """Locks across processes: acquire, try_acquire, hold, extend, release."""
+    idempotency: Idempotency
+    """Work done once for each key: run, idempotent, begin, complete, abandon."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = Codes(native)
+        self.locks = Locks(native)
+        self.idempotency = Idempotency(native)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:

@@ -11,7 +11,11 @@ OncecodeError
 │   ├── InvalidPhone       400
 │   ├── InvalidEmail       400
 │   ├── InvalidCode        400
-│   └── InvalidArgument    400
+│   ├── InvalidArgument    400
+│   ├── Locked             409, retryable
+│   ├── LeaseLost          409
+│   ├── InProgress         409, retryable
+│   └── IdempotencyMismatch 422
 └── Fault               something is broken or out of reach
     ├── StoreUnavailable   503, retryable
     ├── DeliveryFailed     502, retryable
@@ -125,6 +129,36 @@ class InvalidArgument(Refused):
 
     code = "INVALID_ARGUMENT"
     status = 400
+
+
+class Locked(Refused):
+    """Somebody else holds the lock; `retry_after_seconds` says when its lease ends at the latest."""
+
+    code = "LOCKED"
+    status = 409
+    retryable = True
+
+
+class LeaseLost(Refused):
+    """The lock or claim is no longer the caller's: its lease ran out, or somebody else has it."""
+
+    code = "LEASE_LOST"
+    status = 409
+
+
+class InProgress(Refused):
+    """Somebody works on the same idempotency key; `retry_after_seconds` says when it is free."""
+
+    code = "IN_PROGRESS"
+    status = 409
+    retryable = True
+
+
+class IdempotencyMismatch(Refused):
+    """The idempotency key was used for another request."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+    status = 422
 
 
 class StoreUnavailable(Fault):

@@ -35,6 +35,10 @@ impl Clock for FakeClock {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.now_ms())
+    }
 }
 
 /// The same "random" bytes for the same seed. Never for real codes.

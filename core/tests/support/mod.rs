@@ -138,6 +138,11 @@ impl Fixture for Corner {
 }
 
 impl Corner {
+    /// What embedded stores live by.
+    pub fn clock(&self) -> FakeClock {
+        self.clock.clone()
+    }
+
     /// What must hold after any case: nothing lives for ever.
     pub async fn check(&self) {
         match self.kind {

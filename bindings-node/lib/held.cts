@@ -10,7 +10,10 @@ export abstract class Held {
   readonly token: string;
   /** The fencing number: higher than that of every holder before. */
   readonly fence: number;
-  /** Aborted, with a `LEASE_LOST` as its reason, when the lease ran out or passed to somebody else. */
+  /**
+   * Aborted, with a `LEASE_LOST` as its reason, when the lease ran out or passed to somebody else. Waiting for it alone
+   * does not keep the process alive.
+   */
   readonly signal: AbortSignal;
   /** @internal */
   protected readonly connection: Connection;

@@ -46,13 +46,16 @@ export interface Reply<T = unknown> {
   replayed: boolean;
 }
 
-/** What became of {@link Idempotency.begin}: the work is the caller's, or it was done before. */
-export type Begun = { replayed: false; claim: Claim } | { replayed: true; value: unknown };
+/** What became of {@link Idempotency.begin}: the work is the caller's, or it was done before. `replayed` tells which. */
+export type Begun = Claim | { value: unknown; replayed: true };
 
 /**
  * The right to do the work. One that is forgotten is not renewed any more, and the key is free when its lease ends.
  */
 export class Claim extends Held {
+  /** The work is to be done. */
+  readonly replayed = false;
+
   /**
    * Keeps the reply, at most 65 536 bytes of JSON, encrypted. Also after the lease, if nobody else has begun.
    *
@@ -89,14 +92,14 @@ export class Idempotency {
    *
    * @throws OncecodeError As {@link Idempotency.begin} and {@link Claim.complete}; what `work` throws.
    */
-  async run<T>(request: IdempotencyRequest, work: (claim: Claim) => T): Promise<Reply<Awaited<T>>> {
+  async run<T>(request: IdempotencyRequest, work: (claim: Claim) => T | Promise<T>): Promise<Reply<T>> {
     const begun = await this.begin(request);
-    if (begun.replayed) return begun as Reply<Awaited<T>>;
-    const value = await attempt(begun.claim, work);
+    if (begun.replayed) return begun as Reply<T>;
+    const value = await attempt(begun, work);
     const said = written("the reply", value ?? null);
-    await begun.claim.complete(value ?? null);
+    await begun.complete(value ?? null);
     // What a replay would be.
-    return { value: JSON.parse(said) as Awaited<T>, replayed: false };
+    return { value: JSON.parse(said) as T, replayed: false };
   }
 
   /**
@@ -108,8 +111,8 @@ export class Idempotency {
    */
   idempotent<Args extends unknown[], T>(
     options: IdempotentOptions<Args>,
-    work: (...args: Args) => T,
-  ): (...args: Args) => Promise<Awaited<T>> {
+    work: (...args: Args) => T | Promise<T>,
+  ): (...args: Args) => Promise<T> {
     const { scope, key, fingerprint, ...rest } = options;
     return async (...args) => {
       const request: IdempotencyRequest = {
@@ -123,7 +126,7 @@ export class Idempotency {
   }
 
   /**
-   * Claims the key, or replays what was completed under it.
+   * Claims the key, or gives what was completed under it: `if (begun.replayed) return begun.value`.
    *
    * @throws OncecodeError `IN_PROGRESS` with `retryAfterSeconds` while another works on it; `IDEMPOTENCY_MISMATCH` when the
    * fingerprint is another; `INVALID_ARGUMENT`, also when the reply was too large to be kept; `STORE_UNAVAILABLE`: the work
@@ -142,8 +145,8 @@ export class Idempotency {
         client.begin(call, scope, key, fingerprint, lease, retention, wait, renew),
       ),
     );
-    if (news[2] === undefined) return { replayed: true, value: JSON.parse(news[5] as string) };
-    return { replayed: false, claim: new Claim(this.#connection, news, "the claim") };
+    if (news[2] === undefined) return { value: JSON.parse(news[5] as string), replayed: true };
+    return new Claim(this.#connection, news, "the claim");
   }
 
   /**
@@ -169,7 +172,7 @@ export class Idempotency {
   }
 }
 
-async function attempt<T>(claim: Claim, work: (claim: Claim) => T): Promise<Awaited<T>> {
+async function attempt<T>(claim: Claim, work: (claim: Claim) => T | Promise<T>): Promise<T> {
   try {
     return await work(claim);
   } catch (thrown) {

@@ -103,7 +103,7 @@ export class Locks {
    * @throws OncecodeError As {@link Locks.acquire}; what `work` throws; `LEASE_LOST` when the lock was lost before `work` came
    * to its end.
    */
-  async hold<T>(request: LockRequest, work: (lock: Lock) => T): Promise<Awaited<T>> {
+  async hold<T>(request: LockRequest, work: (lock: Lock) => T | Promise<T>): Promise<T> {
     const lock = await this.acquire({ ...request, renew: flag(request, "renew") ?? true });
     try {
       const result = await work(lock);

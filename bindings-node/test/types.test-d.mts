@@ -1,14 +1,17 @@
 // Compiled, never run: `tsc --noEmit` fails when a public type changes.
 
 import {
+  type Begun,
   type Challenge,
   ERROR_CODES,
+  type Lock,
   type Message,
   Oncecode,
   OncecodeError,
   type OncecodeErrorCode,
   type OncecodeEvent,
   type OncecodeOptions,
+  type Reply,
   type Sent,
   type Verified,
 } from "oncecode";
@@ -33,6 +36,29 @@ same<Awaited<ReturnType<typeof once.codes.peek>>, Challenge | null>(true);
 same<Awaited<ReturnType<typeof once.purge>>, number>(true);
 same<Awaited<ReturnType<typeof once.close>>, void>(true);
 same<Awaited<ReturnType<typeof Oncecode.fromEnv>>, Oncecode>(true);
+
+const lock = await once.locks.acquire({ name: "a", ttlSeconds: 30, waitSeconds: 1, renew: true });
+same<typeof lock, Lock>(true);
+same<typeof lock.fence, number>(true);
+same<typeof lock.signal, AbortSignal>(true);
+same<Awaited<ReturnType<typeof once.locks.tryAcquire>>, Lock | null>(true);
+same<Awaited<ReturnType<typeof lock.release>>, boolean>(true);
+same<number, Awaited<ReturnType<typeof held>>>(true);
+function held() {
+  return once.locks.hold({ name: "a", ttlSeconds: 30 }, async (lock) => lock.fence);
+}
+const begun = await once.idempotency.begin({ scope: "a", key: "b" });
+same<typeof begun, Begun>(true);
+if (begun.replayed) same<typeof begun.value, unknown>(true);
+else await begun.complete({ any: 1 });
+const ran = await once.idempotency.run({ scope: "a", key: "b" }, async () => "text");
+same<typeof ran, Reply<string>>(true);
+const charge = once.idempotency.idempotent({ scope: "a", key: (id: string) => id }, async (id: string) => id.length);
+same<ReturnType<typeof charge>, Promise<number>>(true);
+// @ts-expect-error: a lock has a lease
+await once.locks.acquire({ name: "a" });
+// @ts-expect-error: a key has a scope
+await once.idempotency.begin({ key: "b" });
 
 const options: OncecodeOptions = {
   secret: ["new", "old"],

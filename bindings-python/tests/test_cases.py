@@ -1,4 +1,4 @@
-"""`tests/cases/code.json`, which every language answers alike."""
+"""`tests/cases/*.json`, which every language answers alike."""
 
 import json
 import re
@@ -8,18 +8,26 @@ import pytest
 
 import oncecode
 
-CASES = json.loads((Path(__file__).parents[2] / "tests/cases/code.json").read_text("utf-8"))
+SERVICES = {"code": "codes", "lock": "locks", "idempotency": "idempotency"}
+FILES = Path(__file__).parents[2] / "tests/cases"
+CASES = [
+    (service, case)
+    for file, service in SERVICES.items()
+    for case in json.loads((FILES / f"{file}.json").read_text("utf-8"))
+]
 FIELD = re.compile(r"\{(\w+)\.(\w+)(?:\|(\w+))?\}")
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-async def test_case(case, open_client):
+@pytest.mark.parametrize(
+    ("service", "case"), CASES, ids=[f"{service}: {case['name']}" for service, case in CASES]
+)
+async def test_case(service, case, open_client):
     options = {"mode": "development", "sender": "none:", **case.get("options", {})}
     once = await open_client("memory:", **snake_case(options))
     saved: dict = {}
     for step in case["steps"]:
-        method = getattr(once.codes, step["do"])
-        arguments = filled(step["with"], saved)
+        method = getattr(getattr(once, service), snake_name(step["do"]))
+        arguments = snake_case(filled(step["with"], saved))
         if "fails" in step:
             with pytest.raises(oncecode.OncecodeError) as failed:
                 await method(**arguments)
@@ -31,7 +39,7 @@ async def test_case(case, open_client):
 
 
 def test_there_are_cases():
-    assert len(CASES) > 30
+    assert len(CASES) > 47
 
 
 def assert_has(actual, expected):
@@ -52,8 +60,16 @@ def snake_case(value):
         return [snake_case(item) for item in value]
     if not isinstance(value, dict):
         return value
-    name = {key: re.sub("[A-Z]", lambda hump: "_" + hump[0].lower(), key) for key in value}
-    return {name[key]: item if key == "data" else snake_case(item) for key, item in value.items()}
+    return {
+        snake_name(key): item if key in APPS else snake_case(item) for key, item in value.items()
+    }
+
+
+APPS = {"data", "fingerprint", "reply", "value"}
+
+
+def snake_name(name):
+    return re.sub("[A-Z]", lambda hump: "_" + hump[0].lower(), name)
 
 
 def filled(value, saved):

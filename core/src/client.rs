@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
 use crate::identifier;
 use crate::key::Keyspace;
-use crate::ops::{Codes, Idempotency, Locks};
+use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Locks};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
 use crate::store::{self, BoxFuture, Deadline, Gate, Limit, Store, StoreOptions};
@@ -33,6 +33,7 @@ pub(crate) struct Core {
     pub(crate) events: Events,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) flights: Flights<Cached>,
     closed: AtomicBool,
 }
 
@@ -86,6 +87,11 @@ impl Oncecode {
     /// Work that is done once for each key, and its reply replayed: run, begin, complete, abandon.
     pub fn idempotency(&self) -> Idempotency {
         Idempotency { core: Arc::clone(&self.core) }
+    }
+
+    /// Values that are costly to make: get, set, get_or_load, invalidate.
+    pub fn cache(&self) -> Cache {
+        Cache { core: Arc::clone(&self.core) }
     }
 
     /// Locks across processes: acquire, extend, release, each with a fencing number.
@@ -191,6 +197,7 @@ impl Builder {
             events: Events(self.events),
             clock,
             random: self.random.unwrap_or_else(|| Arc::new(SystemRandom)),
+            flights: Flights::default(),
             closed: AtomicBool::new(false),
         };
         Ok(Oncecode { core: Arc::new(core) })

@@ -28,6 +28,7 @@ pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;
 pub use key::Key;
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
+pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 pub use ops::{Lock, LockRequest, Locks};
 pub use random::{Alphabet, Random, SystemRandom};

@@ -1,33 +1,58 @@
-//! `tests/cases/code.json`, which every language answers alike.
+//! `tests/cases/*.json`, which every language answers alike.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use oncecode::{Error, IssueRequest, Oncecode, Options, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+use oncecode::{
+    Begun, Error, IdempotencyRequest, IssueRequest, Lock, LockRequest, Oncecode, Options, Peek, ResendRequest, Sent,
+    Target, Verified, VerifyRequest,
+};
 use serde_json::{Map, Value, json};
 
 type Saved = HashMap<String, Value>;
 
 #[test]
-fn every_case_holds() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/cases/code.json")).expect("valid JSON");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    for case in &cases {
-        runtime.block_on(hold(case));
-    }
-    assert!(cases.len() > 30);
+fn every_case_of_codes_holds() {
+    every_case_holds(include_str!("../../tests/cases/code.json"), "codes", 31);
 }
 
-async fn hold(case: &Value) {
+#[test]
+fn every_case_of_locks_holds() {
+    every_case_holds(include_str!("../../tests/cases/lock.json"), "locks", 8);
+}
+
+#[test]
+fn every_case_of_idempotency_holds() {
+    every_case_holds(include_str!("../../tests/cases/idempotency.json"), "idempotency", 9);
+}
+
+fn every_case_holds(file: &str, service: &str, at_least: usize) {
+    let cases: Vec<Value> = serde_json::from_str(file).expect("valid JSON");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for case in &cases {
+        runtime.block_on(hold(case, service));
+    }
+    assert!(cases.len() >= at_least);
+}
+
+async fn hold(case: &Value, service: &str) {
     let mut options = json!({ "mode": "development", "sender": "none:" });
     for (name, value) in case["options"].as_object().into_iter().flatten() {
         options[name] = value.clone();
     }
     let options = Options::from_json(&options.to_string()).expect("options");
     let once = Oncecode::builder("memory:").options(options).open().await.expect("memory opens");
-    let mut saved = Saved::new();
+    let (mut saved, mut held) = (Saved::new(), Vec::new());
     for (at, step) in case["steps"].as_array().expect("steps").iter().enumerate() {
         let place = format!("{} (step {at})", case["name"]);
-        match (call(&once, step, &saved).await, step.get("gives"), step.get("fails")) {
+        let with = filled(&step["with"], &saved);
+        let what = step["do"].as_str().expect("a step says what to do");
+        let called = match service {
+            "locks" => lock(&once, what, &with, &mut held).await,
+            "idempotency" => idempotency(&once, what, &with).await,
+            _ => call(&once, step, &saved).await,
+        };
+        match (called, step.get("gives"), step.get("fails")) {
             (Ok(result), Some(expected), None) => {
                 assert_has(&result, &filled(expected, &saved), &place);
                 if let Some(name) = step["save"].as_str() {
@@ -73,6 +98,63 @@ async fn call(once: &Oncecode, step: &Value, saved: &Saved) -> Result<Value, Err
         }
         None => panic!("a step says what to do"),
     }
+}
+
+/// `held` keeps locks: a dropped one is released.
+async fn lock(once: &Oncecode, what: &str, with: &Value, held: &mut Vec<Lock>) -> Result<Value, Error> {
+    let (locks, name, token) = (once.locks(), text(with, "name"), text(with, "token"));
+    let mut request = LockRequest::new(&name, span(&with["ttlSeconds"]));
+    request.renew = with["renew"] == true;
+    if !with["waitSeconds"].is_null() {
+        request.wait = span(&with["waitSeconds"]);
+    }
+    let mut keep = |lock: Lock| {
+        let shown = json!({ "token": lock.token(), "fence": lock.fence() });
+        held.push(lock);
+        shown
+    };
+    match what {
+        "acquire" => locks.acquire(request).await.map(keep),
+        "tryAcquire" => locks.try_acquire(request).await.map(|lock| lock.map_or(Value::Null, &mut keep)),
+        "extend" => locks.extend(&name, &token, span(&with["ttlSeconds"])).await.map(|()| Value::Null),
+        "release" => locks.release(&name, &token).await.map(Value::Bool),
+        other => panic!("no such method: {other}"),
+    }
+}
+
+async fn idempotency(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let (keys, scope, key, token) = (once.idempotency(), text(with, "scope"), text(with, "key"), text(with, "token"));
+    match what {
+        "begin" => {
+            let mut request = IdempotencyRequest::new(scope, key);
+            request.fingerprint = with["fingerprint"].clone();
+            for (name, field) in [
+                ("leaseSeconds", &mut request.lease),
+                ("retentionSeconds", &mut request.retention),
+                ("waitSeconds", &mut request.wait),
+            ] {
+                if !with[name].is_null() {
+                    *field = span(&with[name]);
+                }
+            }
+            Ok(match keys.begin(request).await? {
+                Begun::Claimed(claim) => json!({ "replayed": false, "token": claim.token() }),
+                Begun::Replayed(reply) => json!({ "replayed": true, "value": reply.value }),
+                other => panic!("{other:?}"),
+            })
+        }
+        "complete" => keys.complete(&scope, &key, &token, with["reply"].clone()).await.map(|()| Value::Null),
+        "abandon" => keys.abandon(&scope, &key, &token).await.map(Value::Bool),
+        other => panic!("no such method: {other}"),
+    }
+}
+
+fn text(with: &Value, name: &str) -> String {
+    with[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn span(seconds: &Value) -> Duration {
+    Duration::try_from_secs_f64(seconds.as_f64().unwrap_or_default()).unwrap_or(Duration::MAX)
 }
 
 fn sent(sent: Sent) -> Value {

@@ -1,4 +1,4 @@
-"""The README's programs, run as a user would run them."""
+"""The programs in the README and docs/, run as a user would run them."""
 
 from __future__ import annotations
 
@@ -10,33 +10,52 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 README = CHECKOUT / "README.md"
+DOCS = sorted((CHECKOUT / "docs").glob("*.md"))
 SECONDS = 30
 
 
 def test_the_programs_in_javascript_run(tmp_path: Path) -> None:
-    installed = tmp_path / "node_modules" / "oncecode"
-    installed.parent.mkdir()
-    installed.symlink_to(CHECKOUT / "bindings-node")
     for program in programs("node"):
-        assert verifies(program, tmp_path / "main.mjs", "node")
+        assert ran(program, in_javascript(tmp_path), "node") == "verified +15551234567"
 
 
 def test_the_programs_in_python_run(tmp_path: Path) -> None:
     for program in programs("python"):
-        assert verifies(program, tmp_path / "main.py", sys.executable)
+        said = ran(program, tmp_path / "main.py", sys.executable)
+        assert said == "verified +15551234567"
 
 
-def programs(language: str) -> list[str]:
+def test_the_programs_in_the_docs_run_alike(tmp_path: Path) -> None:
+    javascript = in_javascript(tmp_path)
+    for page in DOCS:
+        for program in programs("node", page):
+            assert ran(program, javascript, "node"), page
+        for program in programs("python", page):
+            assert ran(program, tmp_path / "main.py", sys.executable), page
+    assert any(programs("node", page) for page in DOCS)
+    assert any(programs("python", page) for page in DOCS)
+
+
+def in_javascript(folder: Path) -> Path:
+    """A file that can import the package."""
+    installed = folder / "node_modules" / "oncecode"
+    installed.parent.mkdir()
+    installed.symlink_to(CHECKOUT / "bindings-node")
+    return folder / "main.mjs"
+
+
+def programs(language: str, page: Path = README) -> list[str]:
     """The fenced blocks after `<!-- runs: language -->`."""
     marked = rf"^<!-- runs: {language} -->\s*^```\w+\n(.*?)^```$"
-    found = re.findall(marked, README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert found, f"the README has no program that runs in {language}"
+    found = re.findall(marked, page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert found or page != README, f"the README has no program that runs in {language}"
     return found
 
 
-def verifies(program: str, file: Path, command: str) -> bool:
+def ran(program: str, file: Path, command: str) -> str:
+    """The last line that a program said."""
     file.write_text(program, "utf-8")
-    ran = subprocess.run(
+    process = subprocess.run(
         [command, file.name],
         cwd=file.parent,
         env={**os.environ, "ONCECODE_SECRET": "s" * 44},
@@ -45,5 +64,5 @@ def verifies(program: str, file: Path, command: str) -> bool:
         timeout=SECONDS,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.splitlines()[-1] == "verified +15551234567"
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()[-1]

@@ -6,11 +6,11 @@ import { createInterface } from "node:readline";
 import { Oncecode, OncecodeError } from "../../bindings-node/index.mjs";
 
 const clients = new Map();
-let held = [];
+let waiting = [];
 
 createInterface({ input: process.stdin }).on("line", (line) => {
   const request = JSON.parse(line);
-  if (request.held) held.push(request);
+  if (request.held) waiting.push(request);
   else void answer(request);
 });
 
@@ -35,7 +35,28 @@ function perform({ do: what, client, with: given }) {
     case "go":
       return go(given.width);
     default:
-      return clients.get(client).codes[what](given);
+      return serve(clients.get(client), what, given);
+  }
+}
+
+const held = new Map();
+
+/** `verify` is a method of `codes`, `locks.acquire` one of `locks`. What is held stays so. */
+async function serve(once, what, given) {
+  const [service, method] = what.includes(".") ? what.split(".") : ["codes", what];
+  switch (what) {
+    case "locks.remaining":
+      return held.get(given.token).remainingSeconds;
+    case "idempotency.run": {
+      const { file, ...request } = given;
+      return once.idempotency.run(request, () => appendFileSync(file, "worked\n"));
+    }
+    default: {
+      const result = await once[service][method](given);
+      if (typeof result?.fence !== "number") return result;
+      held.set(result.token, result);
+      return { token: result.token, fence: result.fence, replayed: false };
+    }
   }
 }
 
@@ -51,8 +72,8 @@ async function close(client) {
 
 /** Starts what was held: `width` calls at once, each followed by the next. */
 function go(width) {
-  const calls = held.values();
-  held = [];
+  const calls = waiting.values();
+  waiting = [];
   const line = async () => {
     for (const request of calls) await answer(request);
   };

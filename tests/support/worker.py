@@ -24,6 +24,7 @@ LONGEST_LINE = 1 << 20
 RESULT_FIELDS = {
     oncecode.Sent: ("id", "expires_at", "resend_at", "attempts_left", "code"),
     oncecode.Peek: ("id", "expires_at", "resend_at", "attempts_left"),
+    oncecode.Reply: ("value", "replayed"),
     oncecode.Verified: ("identifier", "purpose", "data"),
 }
 ERROR_FIELDS = ("code", "status", "retryable", "retry_after_seconds", "attempts_left")
@@ -37,6 +38,7 @@ class Worker:
         self.blocking = blocking
         self.clients: dict[int, Any] = {}
         self.held: list[dict[str, Any]] = []
+        self.leases: dict[str, Any] = {}
 
     async def serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,9 +79,26 @@ class Worker:
             case "go":
                 self.go(given["width"])
             case method:
-                codes = self.clients[number].codes
-                return await self.call(getattr(codes, method), **given)
+                return await self.use(self.clients[number], method, given)
         return None
+
+    async def use(self, once: Any, what: str, given: dict[str, Any]) -> object:
+        """`verify` is a method of `codes`, `locks.acquire` one of `locks`."""
+        service, method = what.split(".") if "." in what else ("codes", what)
+        given = {snake_case(name): value for name, value in given.items()}
+        if what == "locks.remaining":
+            return self.leases[given["token"]].remaining_seconds
+        if what == "idempotency.run":
+            file = given.pop("file")
+            work = working if self.blocking else working_async
+            return await self.call(once.idempotency.run, lambda _: work(file), **given)
+        result = await self.call(
+            getattr(getattr(once, service), snake_case(method)), **given
+        )
+        if not hasattr(result, "fence"):
+            return result
+        self.leases[result.token] = result
+        return {"token": result.token, "fence": result.fence, "replayed": False}
 
     async def open(
         self, url: str, options: dict[str, Any], messages: str | None = None
@@ -101,6 +120,15 @@ class Worker:
         self.held = []
         for _ in range(width):
             self.start(requests)
+
+
+def working(file: str) -> None:
+    with open(file, "a") as log:
+        log.write("worked\n")
+
+
+async def working_async(file: str) -> None:
+    working(file)
 
 
 def appending_to(path: str) -> Callable[[oncecode.Message], None]:

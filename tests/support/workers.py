@@ -2,7 +2,8 @@
 
 A request is a line `{"call": 7, "do": "verify", "client": 1, "with": {…}}`, its answer
 a line `{"call": 7, "value": …}` or `{"call": 7, "error": {"code": …}}`. A request that
-is `held` begins only with the next `go`.
+is `held` begins only with the next `go`. `do` names a method of `codes`, or of another service
+as `locks.acquire`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from threading import Lock, Thread
 from typing import IO, Any, Literal
 
@@ -114,6 +115,14 @@ class Worker:
         """As `kill -9`: no last words."""
         self._killed = True
         self._process.kill()
+
+    def stop(self) -> None:
+        """Freezes the process where it is."""
+        self._process.send_signal(SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets a frozen process run again."""
+        self._process.send_signal(SIGCONT)
 
     def end(self) -> None:
         """The process must end by itself once nothing is asked of it any more."""

@@ -33,7 +33,6 @@ class Client:
     def peek(
         self, to: str | None, id: str | None, purpose: str
     ) -> Peek | Future[Peek | None] | None: ...
-
     def acquire(
         self, name: str, ttl_seconds: float, wait_seconds: float | None, renew: bool
     ) -> Held | Future[Held]: ...

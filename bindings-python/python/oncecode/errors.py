@@ -132,7 +132,7 @@ class InvalidArgument(Refused):
 
 
 class Locked(Refused):
-    """Somebody else holds the lock; `retry_after_seconds` says when its lease ends at the latest."""
+    """Somebody else holds the lock; its lease ends after `retry_after_seconds` at the latest."""
 
     code = "LOCKED"
     status = 409

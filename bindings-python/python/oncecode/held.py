@@ -65,29 +65,33 @@ class CancelWhenLost:
     def __init__(self, held: Held) -> None:
         self._held = held
         self._task: asyncio.Task[object] | None = None
-        self._over = self._cancelled = False
+        self._over = self._cancelled = self._lost = False
         self._requests = 0
 
     def begin(self) -> None:
         """Watch from now on."""
-        self._task = asyncio.current_task()
-        if hasattr(self._task, "cancelling"):
-            self._requests = self._task.cancelling()
+        self._task = task = asyncio.current_task()
+        # Python 3.11 and newer count who asked for a cancellation.
+        self._requests = task.cancelling() if hasattr(task, "cancelling") and task else 0
         ended = self._held._native.ended(self._held._handle)
         if isinstance(ended, Future):
             ended.add_done_callback(self._ended)
 
-    def end(self, exception: BaseException | None) -> None:
-        """Watch no more; raise if it was lost. `exception` is what the block ended with."""
+    def stop(self) -> None:
+        """Watch no more."""
         self._over = True
-        if self._cancelled:
+        self._lost = self._held.lost
+
+    def end(self, exception: BaseException | None) -> None:
+        """Raise if it was lost until `stop`. `exception` is what the block ended with."""
+        if self._cancelled and self._task:
             ours = isinstance(exception, CancelledError)
             if hasattr(self._task, "uncancel"):
                 # Somebody else may have cancelled the task as well; that goes on.
                 ours = self._task.uncancel() <= self._requests and ours
             if ours:
                 raise self._held._loss() from exception
-        elif exception is None and self._held.lost:
+        elif exception is None and self._lost:
             raise self._held._loss()
 
     def _ended(self, ended: Future[bool]) -> None:

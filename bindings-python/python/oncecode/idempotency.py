@@ -178,7 +178,7 @@ class Idempotency:
             StoreUnavailable: The store did not answer. The work must not be done.
         """
         answer = _begin(self._native, scope, key, fingerprint, options)
-        handle, value = cast("Answer", await answer if isinstance(answer, Future) else answer)
+        handle, value = await answer if isinstance(answer, Future) else answer
         return Reply(value) if handle is None else Claim(self._native, handle)
 
     async def complete(self, *, scope: str, key: str, token: str, reply: JSON = None) -> None:
@@ -312,9 +312,11 @@ async def _attempt(claim: Claim, work: Callable[[Claim], Awaitable[object]]) -> 
         value = await work(claim)
     except BaseException as exception:
         # The work's own exception is what the caller must see; the lease frees the key as well.
+        watch.stop()
         watch.end(exception)
         with suppress(OncecodeError):
             await claim.abandon()
         raise
+    watch.stop()
     watch.end(None)
     return value

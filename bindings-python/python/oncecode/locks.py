@@ -74,7 +74,9 @@ class Holding:
 
     async def __aenter__(self) -> Lock:
         name, ttl, wait, renew = self._arguments
-        self._lock = await self._locks.acquire(name, ttl_seconds=ttl, wait_seconds=wait, renew=renew)
+        self._lock = await self._locks.acquire(
+            name, ttl_seconds=ttl, wait_seconds=wait, renew=renew
+        )
         self._watch = CancelWhenLost(self._lock)
         self._watch.begin()
         return self._lock
@@ -85,8 +87,9 @@ class Holding:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._watch.end(exception)
+        self._watch.stop()
         await self._lock.__aexit__(kind, exception, traceback)
+        self._watch.end(exception)
 
 
 class Locks:
@@ -198,7 +201,7 @@ class BlockingLock(Held):
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        lost = self.lost
+        lost = self.lost or self.remaining_seconds == 0
         with suppress(OncecodeError):
             self.release()
         if lost and exception is None:

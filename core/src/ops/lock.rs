@@ -169,8 +169,10 @@ impl Lock {
     pub fn release(&self) -> BoxFuture<'static, Result<bool>> {
         let held = Arc::clone(&self.held);
         Box::pin(async move {
-            let ours = held.lease.finish();
-            Ok(ours && release(held.core.open()?, &held.key, &held.token).await?)
+            let lost = held.lease.lost().is_cancelled();
+            // A lost one is given back as well: the store lets others in a moment after the holder was told.
+            let first = held.lease.finish();
+            Ok(first && release(held.core.open()?, &held.key, &held.token).await? && !lost)
         })
     }
 

@@ -1,6 +1,8 @@
 //! The operations, one file each.
 
+mod cache;
 mod code;
+mod flight;
 mod idempotency;
 mod lease;
 mod lock;
@@ -8,7 +10,9 @@ mod payload;
 mod record;
 mod types;
 
+pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
+pub(crate) use flight::Flights;
 pub use idempotency::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use lock::{Lock, LockRequest, Locks};
 pub use types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};

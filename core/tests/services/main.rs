@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cache;
 mod idempotency;
 mod lock;
 
@@ -52,6 +53,18 @@ const CASES: &[(&str, Case)] = cases! {
         run_frees_the_key_when_the_work_fails
         a_reply_that_is_too_large_is_not_worked_for_twice
         what_no_key_can_have_is_refused;
+    cache:
+        what_was_set_is_there_until_its_time
+        another_version_counts_as_none
+        of_many_that_miss_one_loads
+        of_many_tasks_of_one_process_one_loads
+        that_there_is_none_is_remembered_too
+        what_was_loaded_before_an_invalidation_is_not_stored_after_it
+        what_was_loaded_before_a_set_does_not_overwrite_it
+        what_waited_for_a_load_that_was_invalidated_loads_anew
+        a_load_that_fails_or_dies_passes_to_the_next
+        who_has_waited_long_enough_loads_as_well
+        what_cannot_be_cached_is_refused;
 };
 
 fn main() {

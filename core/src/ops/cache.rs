@@ -70,7 +70,7 @@ pub enum Fetched {
     /// The entry.
     Hit(Cached),
     /// Nothing: the caller is the one to load it.
-    Miss(Ticket),
+    Miss(Box<Ticket>),
 }
 
 /// The duty to load a value. Dropped, it passes to the next.
@@ -294,7 +294,7 @@ async fn fetch(core: &Arc<Core>, request: CacheRequest, place: Place) -> Result<
         let mut landing = match core.flights.join(&place.key) {
             Role::Pilot(flight) => {
                 ticket.flight = Some(flight);
-                return if found { claim(ticket, waiting.as_mut()).await } else { Ok(Fetched::Miss(ticket)) };
+                return if found { claim(ticket, waiting.as_mut()).await } else { Ok(Fetched::Miss(Box::new(ticket))) };
             }
             Role::Passenger(landing) => landing,
         };
@@ -304,7 +304,7 @@ async fn fetch(core: &Arc<Core>, request: CacheRequest, place: Place) -> Result<
                 // Nothing was stored: perhaps it is another's turn.
                 _ => {}
             },
-            () = &mut waiting => return Ok(Fetched::Miss(ticket)),
+            () = &mut waiting => return Ok(Fetched::Miss(Box::new(ticket))),
         }
     }
 }
@@ -334,12 +334,12 @@ async fn claim(mut ticket: Ticket, mut waiting: std::pin::Pin<&mut tokio::time::
             }
             Ok(Claimed::Ours { generation }) => {
                 (ticket.generation, ticket.loader) = (Some(generation), Some(loader));
-                return Ok(Fetched::Miss(ticket));
+                return Ok(Fetched::Miss(Box::new(ticket)));
             }
             // Whoever loads as well may store it: the generation decides.
             Ok(Claimed::Busy { generation, .. }) if waiting.is_elapsed() => {
                 ticket.generation = Some(generation);
-                return Ok(Fetched::Miss(ticket));
+                return Ok(Fetched::Miss(Box::new(ticket)));
             }
             Ok(Claimed::Busy { left, .. }) => {
                 let pause = pauses.next(left, &*core.random)?;
@@ -348,7 +348,7 @@ async fn claim(mut ticket: Ticket, mut waiting: std::pin::Pin<&mut tokio::time::
                     () = &mut waiting => {}
                 }
             }
-            Err(e) if e.kind() == ErrorKind::StoreUnavailable => return Ok(Fetched::Miss(ticket)),
+            Err(e) if e.kind() == ErrorKind::StoreUnavailable => return Ok(Fetched::Miss(Box::new(ticket))),
             Err(e) => return Err(e),
         }
     }

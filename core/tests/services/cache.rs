@@ -27,7 +27,7 @@ async fn value(cache: &Cache) -> Option<Value> {
 }
 
 #[track_caller]
-fn missed(fetched: oncecode::Result<Fetched>) -> Ticket {
+fn missed(fetched: oncecode::Result<Fetched>) -> Box<Ticket> {
     match fetched.expect("fetch") {
         Fetched::Miss(ticket) => ticket,
         other => panic!("not a miss: {other:?}"),

@@ -61,14 +61,24 @@ def run(arguments: argparse.Namespace) -> int:
             return start(SERVERS[name], folder, durable=arguments.durable, tied=True)[0]
 
         found = {PROGRAM: str(Path(__file__).resolve()), ROOT: str(root)}
-        for name, url in zip(arguments.only, threads.map(started, arguments.only)):
-            found[f"ONCECODE_TEST_{name.upper()}"] = url
+        for names in _in_turn(arguments.only):
+            for name, url in zip(names, threads.map(started, names)):
+                found[f"ONCECODE_TEST_{name.upper()}"] = url
+            os.environ.update(found)
         if arguments.command:
             return _run_command(arguments.command, {**os.environ, **found})
         for name, value in found.items():
             print(f"export {name}={value}", flush=True)
         while True:
             signal.pause()
+
+
+def _in_turn(names: list[str]) -> tuple[list[str], list[str]]:
+    """Those that need no other server, and then the rest."""
+    needed = {need for name in names if (need := SERVERS[name].needs)}
+    wanted = [*names, *(needed - set(names))]
+    first = [name for name in wanted if not SERVERS[name].needs]
+    return first, [name for name in wanted if SERVERS[name].needs]
 
 
 def start_one(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,8 @@ mod config;
 mod deliver;
 mod error;
 mod event;
+#[cfg(feature = "upstash")]
+mod http;
 mod identifier;
 mod key;
 mod ops;

@@ -8,13 +8,14 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 9] = [
+const CONTRACT: [&str; 10] = [
     "store",
     "store::challenge",
     "store::deadline",
     "store::defaults",
     "store::forward",
     "store::limit",
+    "store::lua",
     "store::open",
     "store::sql",
     "deliver",

@@ -192,6 +192,11 @@ fn redis_cluster_answers_as_the_reference_does() {
 }
 
 #[test]
+fn upstash_answers_as_the_reference_does() {
+    agrees(Kind::Upstash, 60);
+}
+
+#[test]
 fn memcached_answers_as_the_reference_does() {
     agrees(Kind::Memcached, 60);
 }

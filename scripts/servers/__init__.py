@@ -10,12 +10,15 @@ from .postgres import Postgres
 from .redis import Redis
 from .redistls import RedisTls
 from .sentinel import Sentinel
+from .upstash import Upstash, UpstashTls
 
 __all__ = ["SERVERS", "Group"]
 
 SERVERS: dict[str, Server | Group] = {
     "redis": Redis(),
     "redistls": RedisTls(),
+    "upstash": Upstash(),
+    "upstashtls": UpstashTls(),
     "cluster": Cluster(),
     "sentinel": Sentinel(),
     "postgres": Postgres(),

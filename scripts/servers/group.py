@@ -19,6 +19,7 @@ class Group(ABC):
     """What differs between groups."""
 
     name: str
+    needs: str | None = None
 
     @abstractmethod
     def assemble(self, launch: Launch) -> str:

@@ -42,6 +42,7 @@ class Server(ABC):
     process: str
     stop_signal: signal.Signals
     port_offsets: tuple[int, ...] = (0,)  # Its ports, from the one it is known by.
+    needs: str | None = None  # A server that has to be there first.
 
     @abstractmethod
     def command(self, instance: Instance) -> list[str]: ...

@@ -15,17 +15,7 @@ class RedisTls(Redis):
     name = "redistls"
 
     def create(self, instance: Instance) -> None:
-        new_key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
-        _openssl(
-            instance.data,
-            f"req -x509 {new_key} -keyout ca.key -out ca.crt -subj /CN=test-ca",
-        )
-        _openssl(
-            instance.data,
-            f"req -x509 {new_key} -keyout server.key -out server.crt -subj /CN=server"
-            " -CA ca.crt -CAkey ca.key -addext basicConstraints=critical,CA:FALSE"
-            " -addext subjectAltName=IP:127.0.0.1,DNS:localhost",
-        )
+        certificates(instance.data)
 
     def command(self, instance: Instance) -> list[str]:
         return [
@@ -47,6 +37,21 @@ class RedisTls(Redis):
     def connect(self, instance: Instance) -> socket.socket:
         trust = ssl.create_default_context(cafile=instance.data / "ca.crt")
         return trust.wrap_socket(super().connect(instance), server_hostname="127.0.0.1")
+
+
+def certificates(folder: Path) -> None:
+    """An authority, and a server's certificate from it for 127.0.0.1 and localhost."""
+    new_key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30"
+    _openssl(
+        folder,
+        f"req -x509 {new_key} -keyout ca.key -out ca.crt -subj /CN=test-ca",
+    )
+    _openssl(
+        folder,
+        f"req -x509 {new_key} -keyout server.key -out server.crt -subj /CN=server"
+        " -CA ca.crt -CAkey ca.key -addext basicConstraints=critical,CA:FALSE"
+        " -addext subjectAltName=IP:127.0.0.1,DNS:localhost",
+    )
 
 
 def _openssl(folder: Path, arguments: str) -> None:

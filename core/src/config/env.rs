@@ -1,14 +1,19 @@
 //! The environment, under our names and those that apps already have.
 
+use url::Url;
+
 use super::options::{Mode, Options, SecretOption};
 use super::policy::LimitOption;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
+const UPSTASH_URL: &str = "UPSTASH_REDIS_REST_URL";
+const UPSTASH_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
+
 /// The store URL and options that the environment names. `var` looks a variable up; empty counts as unset.
 ///
-/// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else `DATABASE_URL`, else
-/// (in development) `memory:`. Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Sender: `ONCECODE_SENDER`, else
+/// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else
+/// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else (in development) `memory:`. Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Sender: `ONCECODE_SENDER`, else
 /// `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
 pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
     let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
@@ -34,13 +39,24 @@ pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, 
 
     let stores: &[&str] = match flag("USE_DATABASE") {
         Some(true) => &["ONCECODE_STORE", "DATABASE_URL"],
-        _ => &["ONCECODE_STORE", "REDIS_URL", "DATABASE_URL"],
+        _ => &["ONCECODE_STORE", "REDIS_URL", UPSTASH_URL, "DATABASE_URL"],
     };
-    match first(stores) {
-        Some(url) => Ok((url, options)),
+    match stores.iter().find_map(|name| first(&[name]).map(|url| (*name, url))) {
+        Some((UPSTASH_URL, url)) => Ok((upstash(&url, first(&[UPSTASH_TOKEN]))?, options)),
+        Some((_, url)) => Ok((url, options)),
         None if options.mode == Mode::Development => Ok(("memory:".into(), options)),
         None => Err(Error::config(format!("no store named; set one of {}", stores.join(", ")))),
     }
+}
+
+/// The two variables of Upstash's console as one URL.
+fn upstash(url: &str, token: Option<String>) -> Result<String> {
+    let token = token.ok_or_else(|| Error::config(format!("{UPSTASH_URL} is set, but {UPSTASH_TOKEN} is not")))?;
+    let parsed = Url::parse(url.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let wrong = || Error::config(format!("{UPSTASH_URL} is an https:// address; redis:// goes into REDIS_URL"));
+    let mut parsed = parsed.ok_or_else(wrong)?;
+    parsed.set_password(Some(token.trim())).map_err(|()| wrong())?;
+    Ok(format!("upstash+{parsed}"))
 }
 
 /// `SMS_PROVIDER=mock` is the console; others are schemes without their colon.
@@ -66,6 +82,22 @@ mod tests {
         assert_eq!(read(&[&vars[..], &[("USE_DATABASE", "true")]].concat()).expect("env").0, "postgres://d");
         assert_eq!(read(&[&vars[..], &[("ONCECODE_STORE", "sqlite:x")]].concat()).expect("env").0, "sqlite:x");
         assert_eq!(read(&vars[2..]).expect("env").0, "memory:");
+    }
+
+    #[test]
+    fn upstashs_two_variables_are_one_url() {
+        let (url, token) = ((UPSTASH_URL, "https://h.upstash.io"), (UPSTASH_TOKEN, "to/k=en"));
+        let database = ("DATABASE_URL", "postgres://d");
+        assert_eq!(read(&[url, token, database]).expect("env").0, "upstash+https://:to%2Fk%3Den@h.upstash.io/");
+        assert_eq!(read(&[url, token, ("REDIS_URL", "redis://r")]).expect("env").0, "redis://r");
+        assert_eq!(read(&[url, token, database, ("USE_DATABASE", "true")]).expect("env").0, "postgres://d");
+        for bad in [&[url][..], &[(UPSTASH_URL, "redis://h"), token], &[(UPSTASH_URL, "h.upstash.io"), token]] {
+            let error = read(bad).map(|_| ()).expect_err("no store");
+            assert!(
+                error.to_string().contains("UPSTASH_REDIS_REST_") && !error.to_string().contains("to/k"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

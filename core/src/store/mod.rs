@@ -9,6 +9,8 @@ mod deadline;
 mod defaults;
 mod forward;
 mod limit;
+#[cfg(any(feature = "redis", feature = "upstash"))]
+mod lua;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
@@ -22,6 +24,8 @@ mod redis;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "upstash")]
+mod upstash;
 
 use std::fmt::Debug;
 use std::future::Future;

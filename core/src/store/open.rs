@@ -58,6 +58,10 @@ stores! {
     });
     #[cfg(feature = "redis")]
     ["redis", "rediss", "redis+unix", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
+    #[cfg(feature = "upstash")]
+    ["upstash+https", "upstash+http"] |url, options| Box::pin(async move {
+        within(options.deadline, super::upstash::UpstashStore::open(&url, options).await)
+    });
 }
 
 /// Opens the store that `url` names.

@@ -27,11 +27,14 @@ pub enum Kind {
     RedisTls,
     RedisCluster,
     RedisSentinel,
+    Upstash,
+    UpstashReference,
+    UpstashTls,
     Memcached,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
@@ -43,6 +46,9 @@ impl Kind {
         Kind::RedisTls,
         Kind::RedisCluster,
         Kind::RedisSentinel,
+        Kind::Upstash,
+        Kind::UpstashReference,
+        Kind::UpstashTls,
         Kind::Memcached,
     ];
 
@@ -59,12 +65,20 @@ impl Kind {
             Kind::RedisTls => "redis_tls",
             Kind::RedisCluster => "redis_cluster",
             Kind::RedisSentinel => "redis_sentinel",
+            Kind::Upstash => "upstash",
+            Kind::UpstashReference => "upstash_reference",
+            Kind::UpstashTls => "upstash_tls",
             Kind::Memcached => "memcached",
         }
     }
 
-    fn is_redis(self) -> bool {
-        self.name().starts_with("redis")
+    /// Where its keys are, for a store that is a Redis server.
+    fn redis(self, url: &str) -> Option<String> {
+        match self.name().split('_').next() {
+            Some("redis") => Some(url.to_owned()),
+            Some("upstash") => Some(server("ONCECODE_TEST_REDIS")),
+            _ => None,
+        }
     }
 
     fn is_reference(self) -> bool {
@@ -85,6 +99,8 @@ impl Kind {
             Kind::RedisTls => server("ONCECODE_TEST_REDISTLS"),
             Kind::RedisCluster => server("ONCECODE_TEST_CLUSTER"),
             Kind::RedisSentinel => server("ONCECODE_TEST_SENTINEL"),
+            Kind::Upstash | Kind::UpstashReference => server("ONCECODE_TEST_UPSTASH"),
+            Kind::UpstashTls => server("ONCECODE_TEST_UPSTASHTLS"),
             Kind::Memcached => memcached_time::url(),
         };
         let memory = MemoryStore::new(std::sync::Arc::new(clock.clone()));
@@ -127,8 +143,10 @@ impl Fixture for Corner {
 
     fn advance(&self, by: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            if let Some(redis) = self.kind.redis(&self.url) {
+                return redis_time::advance(&redis, &self.prefix, by).await;
+            }
             match self.kind {
-                kind if kind.is_redis() => redis_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Postgres | Kind::PostgresReference => sql_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Memcached => memcached_time::advance(&self.url, &self.prefix, by).await,
                 _ => self.clock.advance(by),
@@ -145,8 +163,10 @@ impl Corner {
 
     /// What must hold after any case: nothing lives for ever.
     pub async fn check(&self) {
+        if let Some(redis) = self.kind.redis(&self.url) {
+            return redis_time::assert_all_expire(&redis, &self.prefix).await;
+        }
         match self.kind {
-            kind if kind.is_redis() => redis_time::assert_all_expire(&self.url, &self.prefix).await,
             Kind::Postgres | Kind::PostgresReference => sql_time::assert_all_expire(&self.url, &self.prefix).await,
             _ => {}
         }

@@ -21,7 +21,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const UNDONE: [&str; 8] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "BUSY"];
 
 /// Connects when needed. A call that finds the connection broken opens a new one before it sends anything.
-pub(super) struct Link(Arc<Shared>);
+pub(crate) struct Link(Arc<Shared>);
 
 struct Shared {
     route: Route,

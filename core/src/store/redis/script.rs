@@ -1,30 +1,19 @@
-//! Lua scripts by digest, with the source at hand for a server that does not know them.
+//! Scripts as commands: by digest, with the source at hand for a server that does not know them.
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use crate::error::Error;
 use crate::key::Key;
+use crate::store::lua::{Answer, Source};
 
-/// A script and its SHA-1, which is how Redis names it.
-pub(super) struct Script {
-    source: &'static str,
-    digest: String,
+/// The usual call.
+pub(super) fn by_digest(source: &Source, keys: &[&Key], args: &[&[u8]]) -> Cmd {
+    command("EVALSHA", &source.digest, keys, args)
 }
 
-impl Script {
-    pub(super) fn new(source: &'static str) -> Self {
-        Self { source, digest: redis::Script::new(source).get_hash().to_owned() }
-    }
-
-    /// The usual call.
-    pub(super) fn by_digest(&self, keys: &[&Key], args: &[&[u8]]) -> Cmd {
-        command("EVALSHA", &self.digest, keys, args)
-    }
-
-    /// After a restart, a failover or `SCRIPT FLUSH`. It loads the script as well.
-    pub(super) fn by_source(&self, keys: &[&Key], args: &[&[u8]]) -> Cmd {
-        command("EVAL", self.source, keys, args)
-    }
+/// After a restart, a failover or `SCRIPT FLUSH`. It loads the script as well.
+pub(super) fn by_source(source: &Source, keys: &[&Key], args: &[&[u8]]) -> Cmd {
+    command("EVAL", source.text, keys, args)
 }
 
 fn command(name: &str, script: &str, keys: &[&Key], args: &[&[u8]]) -> Cmd {
@@ -43,4 +32,15 @@ fn command(name: &str, script: &str, keys: &[&Key], args: &[&[u8]]) -> Cmd {
 pub(super) fn is_unknown(error: &Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|e| e.downcast_ref::<redis::RedisError>());
     cause.is_some_and(|e| e.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript))
+}
+
+pub(super) fn answer(value: Value) -> Answer {
+    match value {
+        Value::Nil => Answer::Nil,
+        Value::Okay => Answer::Okay,
+        Value::Int(number) => Answer::Int(number),
+        Value::BulkString(bytes) => Answer::Bytes(bytes),
+        Value::Array(items) => Answer::Array(items.into_iter().map(answer).collect()),
+        _ => Answer::Other,
+    }
 }

@@ -1,0 +1,197 @@
+//! The contract as Lua scripts, for every store that is a Redis server: each operation is one script, each hot one a single
+//! round trip. How a script gets to the server is the wire's matter.
+
+mod answer;
+mod script;
+
+use std::time::Duration;
+
+pub(super) use self::answer::Answer;
+use self::answer::{entry, refused, strange, time};
+#[cfg(feature = "upstash")]
+pub(super) use self::script::GREET;
+use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PUT, REPLACE, TAKE};
+pub(super) use self::script::{Script, Source};
+use super::challenge::{Record, millis};
+use super::*;
+use crate::secret::Digest;
+
+/// A way to a server that runs scripts.
+pub(super) trait Wire: Debug + Send + Sync + 'static {
+    /// Runs a script once. A server that does not know it is given its source; nothing else is repeated.
+    fn eval(&self, script: &Script, keys: &[&Key], args: &[&[u8]]) -> impl Future<Output = Result<Answer>> + Send;
+
+    /// Whether keys of different entities may be on different servers, so that no script can touch both.
+    fn is_cluster(&self) -> bool {
+        false
+    }
+
+    /// Releases connections.
+    fn hang_up(&self);
+}
+
+/// A store at the other end of a wire.
+#[derive(Debug)]
+pub(crate) struct LuaStore<W>(pub(super) W);
+
+impl<W: Wire> LuaStore<W> {
+    /// A hot script on an entity, behind its gate.
+    async fn gated(&self, script: &Script, key: &Key, input: [&[u8]; 3], gate: Option<&Gate>) -> Result<Answer> {
+        let gate = match gate {
+            // Two entities, two slots: the gate is a trip of its own.
+            Some(gate) if self.0.is_cluster() => {
+                let hit = self.hit(gate, 1).await?;
+                if !hit.allowed {
+                    return Ok(Answer::Array(vec![Answer::Int(1), Answer::Int(millis(hit.resets_in) as i64)]));
+                }
+                None
+            }
+            gate => gate,
+        };
+        let Some(gate) = gate else { return self.0.eval(script, &[key], &input).await };
+        let (max, window) = (gate.limit.max.to_string(), ms(gate.limit.window));
+        let args = [&input[..], &[max.as_bytes(), window.as_bytes()]].concat();
+        self.0.eval(script, &[key, &gate.key], &args).await
+    }
+}
+
+impl<W: Wire> Store for LuaStore<W> {
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
+        Box::pin(async move { entry(self.0.eval(&GET, &[key], &[]).await?) })
+    }
+
+    fn put<'a>(&'a self, key: &'a Key, value: &'a [u8], ttl: Duration, when: When) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move {
+            let ttl = ms(ttl);
+            let answer = match &when {
+                When::Always => self.0.eval(&PUT, &[key], &[value, ttl.as_bytes()]).await?,
+                When::Absent => self.0.eval(&PUT, &[key], &[value, ttl.as_bytes(), b"NX"]).await?,
+                When::Version(Version(old)) => self.0.eval(&REPLACE, &[key], &[old, value, ttl.as_bytes()]).await?,
+            };
+            Ok(matches!(answer, Answer::Okay | Answer::Int(1)))
+        })
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Entry>>> {
+        Box::pin(async move { entry(self.0.eval(&TAKE, &[key], &[]).await?) })
+    }
+
+    fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>> {
+        Box::pin(async move {
+            let answer = self.0.eval(&COUNT, &[key], &[by.to_string().as_bytes(), ms(ttl).as_bytes()]).await?;
+            match answer.items()?[..] {
+                [Answer::Int(value), Answer::Int(left)] => Ok(Count { value, ttl: time(left) }),
+                _ => Err(strange()),
+            }
+        })
+    }
+
+    fn issue<'a>(&'a self, key: &'a Key, input: &'a Issue, gate: Option<&'a Gate>) -> BoxFuture<'a, Result<Issued>> {
+        Box::pin(async move {
+            // What the rules make of an unknown entity is computed here, so that the script need not.
+            let mut fresh = Record::default();
+            let first = fresh.issue(input, 0);
+            let life = fresh.life(0);
+            let (policy, value, life) = (pack_issue(input), fresh.encode(0, life), ms(life));
+            match self.gated(&ISSUE, key, [&policy, &value, life.as_bytes()], gate).await? {
+                Answer::Okay => Ok(first),
+                Answer::Int(left) => Ok(Issued::New { attempts_left: left as u32 }),
+                other => match &other.items()?[..] {
+                    [
+                        Answer::Int(8),
+                        Answer::Bytes(id),
+                        Answer::Int(life),
+                        Answer::Int(left),
+                        Answer::Bytes(sealed),
+                    ] => Ok(Issued::Kept {
+                        id: id[..].try_into().map_err(|_| strange())?,
+                        sealed: sealed.clone(),
+                        expires_in: time(*life),
+                        attempts_left: *left as u32,
+                    }),
+                    why => refused(why).map(Issued::Refused),
+                },
+            }
+        })
+    }
+
+    fn attempt<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Attempt,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Attempted>> {
+        Box::pin(async move {
+            match self.gated(&ATTEMPT, key, [&pack_attempt(input), b"", b""], gate).await? {
+                Answer::Bytes(sealed) => Ok(Attempted::Right { sealed }),
+                Answer::Int(left) => Ok(Attempted::Wrong { attempts_left: left as u32 }),
+                other => refused(&other.items()?).map(Attempted::Refused),
+            }
+        })
+    }
+
+    fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
+        Box::pin(async move {
+            let args = [gate.limit.max.to_string(), ms(gate.limit.window), cost.to_string()];
+            let answer = self.0.eval(&HIT, &[&gate.key], &args.each_ref().map(String::as_bytes)).await?;
+            match answer.items()?[..] {
+                [Answer::Int(allowed), Answer::Int(used), Answer::Int(left)] => Ok(Hit {
+                    allowed: allowed == 1,
+                    remaining: gate.limit.max.saturating_sub(used as u32),
+                    resets_in: time(left),
+                }),
+                _ => Err(strange()),
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.hang_up();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The argument of `issue.lua`.
+fn pack_issue(input: &Issue) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(31);
+    push48(&mut packed, input.life);
+    push48(&mut packed, input.cooldown);
+    packed.extend_from_slice(&input.max_attempts.to_le_bytes());
+    push_limit(&mut packed, &input.issues);
+    push_limit(&mut packed, &input.failures);
+    packed.push(u8::from(input.keep));
+    packed
+}
+
+/// The argument of `attempt.lua`.
+fn pack_attempt(input: &Attempt) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(33 + 36 * input.candidates.len());
+    push_limit(&mut packed, &input.verifies);
+    push_limit(&mut packed, &input.failures);
+    packed.push(u8::from(input.id.is_some()));
+    packed.extend(input.id.iter().flatten());
+    for candidate in &input.candidates {
+        push_digest(&mut packed, candidate);
+    }
+    packed
+}
+
+fn push48(packed: &mut Vec<u8>, duration: Duration) {
+    packed.extend_from_slice(&millis(duration).to_le_bytes()[..6]);
+}
+
+fn push_limit(packed: &mut Vec<u8>, limit: &Limit) {
+    push48(packed, limit.window);
+    // The packed counts are 16 bits wide; a policy has checked that the maximum is too.
+    packed.extend_from_slice(&(limit.max.min(u32::from(u16::MAX)) as u16).to_le_bytes());
+}
+
+fn push_digest(packed: &mut Vec<u8>, digest: &Digest) {
+    packed.extend_from_slice(&digest.key.to_le_bytes());
+    packed.extend_from_slice(&digest.bytes);
+}
+
+/// Milliseconds as Redis takes them; it refuses 0.
+fn ms(duration: Duration) -> String {
+    millis(duration).max(1).to_string()
+}

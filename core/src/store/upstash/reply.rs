@@ -1,0 +1,130 @@
+//! What a REST server says: `{ "result": … }` or `{ "error": … }`, with a status.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::lua::Answer;
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    result: Value,
+    error: Option<String>,
+}
+
+/// Reads a reply. `None`: the server does not know the script, which means that it did nothing.
+pub(super) fn read(status: u16, body: &[u8]) -> Result<Option<Answer>> {
+    match status {
+        200 | 400 => {}
+        401 | 403 => {
+            return Err(Error::config(
+                "the server refused the token in the store URL, which is upstash+https://:TOKEN@host",
+            ));
+        }
+        408 | 429 | 500.. => {
+            let why = format!("the REST server cannot serve the call now: HTTP status {status}");
+            return Err(Error::new(ErrorKind::StoreUnavailable, why));
+        }
+        _ => {
+            return Err(Error::config(format!(
+                "the host in the store URL does not speak Upstash's REST protocol there: HTTP status {status}"
+            )));
+        }
+    }
+    let body: Body = serde_json::from_slice(body).map_err(|_| strange())?;
+    match body.error {
+        Some(error) if error.starts_with("NOSCRIPT") => Ok(None),
+        Some(error) => Err(refused(&error)),
+        None if status == 200 => answer(body.result).map(Some),
+        None => Err(strange()),
+    }
+}
+
+/// Every text is in base64, except for the status that is the whole answer.
+fn answer(result: Value) -> Result<Answer> {
+    match result {
+        Value::String(text) if text == "OK" => Ok(Answer::Okay),
+        part => nested(part),
+    }
+}
+
+fn nested(part: Value) -> Result<Answer> {
+    match part {
+        Value::Null => Ok(Answer::Nil),
+        Value::Number(number) => number.as_i64().map(Answer::Int).ok_or_else(strange),
+        Value::String(text) => STANDARD.decode(text).map(Answer::Bytes).map_err(|_| strange()),
+        Value::Array(parts) => parts.into_iter().map(nested).collect::<Result<_>>().map(Answer::Array),
+        Value::Bool(_) | Value::Object(_) => Err(strange()),
+    }
+}
+
+/// An error of the command. Its text may repeat what was sent, so that none of it goes on but its first word.
+fn refused(error: &str) -> Error {
+    let says = |what: &str| error.contains(what);
+    if error.starts_with("NOPERM") {
+        return Error::config(
+            "the token may not run EVALSHA, EVAL, GET, SET, DEL, PTTL or INCRBY: not the read-only token is needed here",
+        );
+    }
+    if error.starts_with("WRONGPASS") || error.starts_with("NOAUTH") {
+        return Error::config("the server refused the token in the store URL, which is upstash+https://:TOKEN@host");
+    }
+    if says("'struct'") {
+        return Error::config("this server's Lua has no struct library, which Redis has and our scripts need");
+    }
+    let why = match says("max requests limit") || says("max daily request limit") {
+        true => "the database's plan allows no more requests for now".to_owned(),
+        false => {
+            let code = error.split_whitespace().next().unwrap_or_default();
+            let is_code = code.len() < 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+            format!("Redis refused: {}", if is_code { code } else { "ERR" })
+        }
+    };
+    Error::new(ErrorKind::StoreUnavailable, why)
+}
+
+pub(super) fn strange() -> Error {
+    Error::new(ErrorKind::StoreUnavailable, "the REST server gave an answer of unknown form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read() {
+        let read = |body: &str| read(200, body.as_bytes()).map_err(|e| e.code());
+        assert_eq!(read(r#"{"result":"OK"}"#), Ok(Some(Answer::Okay)));
+        assert_eq!(read(r#"{"result":"T0s="}"#), Ok(Some(Answer::Bytes(b"OK".into()))));
+        assert_eq!(read(r#"{"result":null}"#), Ok(Some(Answer::Nil)));
+        let list = Answer::Array(vec![Answer::Bytes(vec![0xff, 0]), Answer::Int(-7), Answer::Array(vec![])]);
+        assert_eq!(read(r#"{"result":["/wA=",-7,[]]}"#), Ok(Some(list)));
+        assert_eq!(read(r#"{"error":"NOSCRIPT No matching script"}"#), Ok(None));
+        for strange in ["", "<html>", "[]", "7", r#"{"result":"!"}"#, r#"{"result":1.5}"#, r#"{"result":{}}"#] {
+            assert_eq!(read(strange), Err("STORE_UNAVAILABLE"), "{strange}");
+        }
+    }
+
+    #[test]
+    fn statuses_say_whose_fault_it_is() {
+        let code = |status| read(status, b"{\"error\":\"x\"}").map_err(|e| e.code()).expect_err("no answer");
+        for config in [301, 302, 401, 403, 404, 405] {
+            assert_eq!(code(config), "CONFIG", "{config}");
+        }
+        for unavailable in [400, 408, 429, 500, 502, 503, 504] {
+            assert_eq!(code(unavailable), "STORE_UNAVAILABLE", "{unavailable}");
+        }
+    }
+
+    #[test]
+    fn refusals_repeat_nothing_but_their_kind() {
+        let said = |error: &str| (refused(error).code(), refused(error).to_string());
+        assert_eq!(said("OOM command not allowed"), ("STORE_UNAVAILABLE", "Redis refused: OOM".into()));
+        assert_eq!(said("secret arguments"), ("STORE_UNAVAILABLE", "Redis refused: ERR".into()));
+        assert_eq!(said("NOPERM this user has no permissions to run the 'evalsha' command").0, "CONFIG");
+        assert!(said("ERR max requests limit exceeded. Limit: 10000").1.contains("plan"));
+    }
+}

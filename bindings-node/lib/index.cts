@@ -66,8 +66,8 @@ export class Oncecode {
 
   /**
    * Opens what the process's environment names: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`,
-   * and the names that apps already have (`REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`,
-   * `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+   * and the names that apps already have (`REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`,
+   * `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
    *
    * @param functions The app's own `sender` and `events`, which no environment can hold.
    * @throws OncecodeError As {@link Oncecode.open}, and `CONFIG` when no store is named in production.

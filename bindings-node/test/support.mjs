@@ -37,6 +37,7 @@ export const STORES = {
   sqlite: () => `sqlite:${join(mkdtempSync(join(tmpdir(), "oncecode-")), "codes.db")}`,
   postgres: () => server("ONCECODE_TEST_POSTGRES"),
   redis: () => server("ONCECODE_TEST_REDIS"),
+  upstash: () => server("ONCECODE_TEST_UPSTASH"),
 };
 
 function server(name) {

@@ -11,7 +11,7 @@ import oncecode
 from oncecode import blocking
 
 PHONE = "+14158675309"
-STORES = ["memory", "sqlite", "postgres", "redis"]
+STORES = ["memory", "sqlite", "postgres", "redis", "upstash"]
 
 
 def server(name: str) -> str:

@@ -69,8 +69,8 @@ impl Oncecode {
     }
 
     /// A builder as the environment says: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the
-    /// names that apps already have (`REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`,
-    /// `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+    /// names that apps already have (`REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`, `SESSION_SECRET`,
+    /// `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
     ///
     /// # Errors
     /// `CONFIG` when no store is named in production.

@@ -68,6 +68,20 @@ fn a_stolen_redis_dump_reveals_nothing_and_expires() {
     });
 }
 
+#[test]
+fn what_goes_over_rest_is_stored_as_safely_and_no_token_is_said() {
+    support::runtime().block_on(async {
+        let (prefix, url) = (support::unique(), support::server("ONCECODE_TEST_UPSTASH"));
+        let run = Run::on(&url, json!({ "keyPrefix": prefix })).await;
+        run.assert_absent("the keys and values", &redis_dump(&prefix).await, &[]);
+        run.assert_silent();
+        let token = url::Url::parse(&url).expect("a URL").password().expect("a token").to_owned();
+        let plain = token.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
+        let told = run.said.lock().expect("said").clone() + &logs().lock().expect("logs");
+        assert!(!told.contains(&token) && !told.contains(&plain), "the token was said");
+    });
+}
+
 /// The one exception, for debugging: keys that name the address. Codes and data are as safe as ever.
 #[test]
 fn readable_keys_show_the_address_and_nothing_else() {

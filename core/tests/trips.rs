@@ -31,7 +31,11 @@ struct Count {
 impl Count {
     fn new(seen: &Seen, kind: &str) -> Self {
         assert_eq!(seen.connections, 0, "a new connection after the warm-up");
-        let names = if kind == "redis" { redis_commands(&seen.requests) } else { postgres_messages(&seen.requests) };
+        let names = match kind {
+            "redis" => redis_commands(&seen.requests),
+            "upstash" => http_requests(&seen.requests),
+            _ => postgres_messages(&seen.requests),
+        };
         let mut commands = BTreeMap::new();
         for name in names {
             *commands.entry(name).or_default() += 1;
@@ -48,8 +52,12 @@ impl Count {
 
 /// The store's commands for one trip.
 fn commands(kind: &str) -> &'static [&'static str] {
-    // The four go out together: one statement, one answer.
-    if kind == "redis" { &["EVALSHA"] } else { &["Bind", "Close", "Execute", "Sync"] }
+    match kind {
+        "redis" => &["EVALSHA"],
+        "upstash" => &["POST / EVALSHA"],
+        // The four go out together: one statement, one answer.
+        _ => &["Bind", "Close", "Execute", "Sync"],
+    }
 }
 
 #[test]
@@ -63,6 +71,11 @@ fn an_issue_and_a_verify_on_postgres_are_one_trip_each() {
 }
 
 #[test]
+fn an_issue_and_a_verify_on_upstash_are_one_request_each() {
+    flows("upstash");
+}
+
+#[test]
 fn a_hit_on_redis_is_one_trip() {
     hits("redis");
 }
@@ -70,6 +83,11 @@ fn a_hit_on_redis_is_one_trip() {
 #[test]
 fn a_hit_on_postgres_is_one_trip() {
     hits("postgres");
+}
+
+#[test]
+fn a_hit_on_upstash_is_one_request() {
+    hits("upstash");
 }
 
 fn flows(kind: &'static str) {
@@ -108,7 +126,7 @@ fn flows(kind: &'static str) {
             .await;
             count.assert(2 * FLOWS, commands(kind));
             // The server's own count, over all that it took to find a quiet moment.
-            assert_eq!(scripts_run(&server).await - scripts, if kind == "redis" { 2 * number } else { 0 });
+            assert_eq!(scripts_run(&server).await - scripts, if kind == "postgres" { 0 } else { 2 * number });
         }
     });
 }
@@ -151,9 +169,7 @@ async fn steady(kind: &str, proxy: &Proxy, mut operation: impl AsyncFnMut()) -> 
 
 /// EVALSHA and EVAL as Redis counts them.
 async fn scripts_run(server: &Server) -> u64 {
-    if server.kind != "redis" {
-        return 0;
-    }
+    let Some(server) = server.redis() else { return 0 };
     let client = redis::Client::open(&*server.url).expect("a redis url");
     let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
     let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.expect("info");
@@ -186,6 +202,22 @@ fn number(rest: &mut &[u8], sign: u8) -> usize {
     let number = std::str::from_utf8(&rest[1..end]).expect("digits").parse().expect("a number");
     *rest = &rest[end + 2..];
     number
+}
+
+/// Method, path and Redis command of HTTP requests, whose bodies are JSON arrays.
+fn http_requests(bytes: &[u8]) -> Vec<String> {
+    let (mut rest, mut names) = (std::str::from_utf8(bytes).expect("text"), Vec::new());
+    while let Some((head, after)) = rest.split_once("\r\n\r\n") {
+        let length =
+            head.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let (body, next) = after.split_at(length.expect("a length"));
+        let (start, _) = head.split_once(" HTTP/1.1").expect("a request");
+        let words: Vec<String> = serde_json::from_str(body).expect("texts");
+        names.push(format!("{start} {}", words[0]));
+        rest = next;
+    }
+    assert_eq!(rest, "", "a request that is not whole");
+    names
 }
 
 /// The names of PostgreSQL's messages: a type, a length that counts itself, a body.

@@ -15,10 +15,13 @@ const redis = new Redis(Number(redisPort));
 let writes = 0;
 
 const options = { keepAliveTimeout: 600_000, requestTimeout: 0 };
-const server = certificate
-  ? https.createServer({ ...options, cert: readFileSync(certificate), key: readFileSync(key) }, serve)
-  : http.createServer(options, serve);
-server.listen(Number(port), "127.0.0.1");
+if (certificate) {
+  const secure = { ...options, cert: readFileSync(certificate), key: readFileSync(key) };
+  // Under 127.0.0.2 it answers too, with a certificate that does not say so.
+  for (const host of ["127.0.0.1", "127.0.0.2"]) https.createServer(secure, serve).listen(Number(port), host);
+} else {
+  http.createServer(options, serve).listen(Number(port), "127.0.0.1");
+}
 
 async function serve(request, response) {
   const { status, body } = await answer(request).catch((error) => ({ status: 500, body: { error: error.message } }));

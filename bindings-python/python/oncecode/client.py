@@ -67,8 +67,9 @@ class Oncecode:
         """Open what the environment names.
 
         `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the names that
-        apps already have: `REDIS_URL`, `DATABASE_URL`, `SESSION_SECRET`, `SMS_PROVIDER`,
-        `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`.
+        apps already have: `REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`,
+        `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`,
+        `ENABLE_RATE_LIMIT`.
 
         Raises:
             Config: It names no store in production, or something that cannot work.

@@ -32,7 +32,7 @@ impl Admin {
             return Ok(Admin::Postgres(<PgConnection as sqlx::Connection>::connect(&server.url).await?));
         }
         let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let client = redis::Client::open(&*server.url)?;
+        let client = redis::Client::open(&*server.redis().expect("a Redis").url)?;
         Ok(Admin::Redis(client.get_multiplexed_async_connection_with_config(&patient).await?))
     }
 
@@ -84,11 +84,11 @@ impl Admin {
     /// Asks for a password from now on; returns the URL with it.
     pub async fn protect(&mut self, url: &str) -> String {
         match self {
-            Admin::Redis(_) => {
+            Admin::Redis(_) if url.starts_with("redis") => {
                 self.ask("CONFIG SET requirepass correct-horse").await;
                 url.replace("://", "://:correct-horse@")
             }
-            Admin::Postgres(_) => url.to_owned(),
+            _ => url.to_owned(),
         }
     }
 

@@ -16,19 +16,23 @@ pub struct Server {
     pub port: u16,
     /// In the order in which they were started.
     pub members: Vec<Member>,
+    /// The Redis that it stands before.
+    behind: Option<Box<Server>>,
     pid: u32,
     dir: PathBuf,
 }
 
 impl Server {
     pub fn start(kind: &'static str) -> Self {
-        let facts = services(&[&["start", kind], durable(kind)].concat());
+        let behind = kind.starts_with("upstash").then(|| Box::new(Self::start("redis")));
+        let redis = behind.iter().map(|redis| ("ONCECODE_TEST_REDIS", &*redis.url));
+        let facts = services(&[&["start", kind], durable(kind)].concat(), redis);
         let text = |name: &str| facts[name].as_str().expect("a text").to_owned();
         let port = number(&facts["port"]);
         let list = |name: &str| facts[name].as_array().cloned().unwrap_or_default();
         let pairs = list("pids").into_iter().zip(list("ports"));
         let members = pairs.map(|(pid, port)| Member { pid: number(&pid), port: number(&port) }).collect();
-        Self { kind, url: text("url"), port, members, pid: pid(&facts), dir: text("dir").into() }
+        Self { kind, url: text("url"), port, members, behind, pid: pid(&facts), dir: text("dir").into() }
     }
 
     /// SIGSTOP, to the server and all its children; returns when each has stopped.
@@ -57,7 +61,7 @@ impl Server {
     pub fn restart(&mut self) {
         let (port, dir) = (self.port.to_string(), self.dir.display().to_string());
         let start = ["start", self.kind, "--port", &port, "--dir", &dir];
-        self.pid = pid(&services(&[&start, durable(self.kind)].concat()));
+        self.pid = pid(&services(&[&start[..], durable(self.kind)].concat(), []));
     }
 
     /// Whatever a test left behind: the server runs.
@@ -66,6 +70,11 @@ impl Server {
             Some('Z') | None => self.restart(),
             Some(_) => self.thaw(),
         }
+    }
+
+    /// The Redis server itself, where a kind stands before one.
+    pub fn redis(&self) -> Option<&Server> {
+        self.behind.as_deref().or(Some(self)).filter(|server| server.kind == "redis")
     }
 
     /// The URL with another port.
@@ -84,7 +93,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let (pid, dir) = (self.pid.to_string(), self.dir.display().to_string());
-        services(&["stop", "--pid", &pid, "--dir", &dir]);
+        services(&["stop", "--pid", &pid, "--dir", &dir], []);
     }
 }
 
@@ -132,9 +141,9 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Calls scripts/services.py.
-fn services(arguments: &[&str]) -> Value {
+fn services<'a>(arguments: &[&str], more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     let program = super::support::server("ONCECODE_TEST_SERVICES");
-    let done = Command::new(program).args(arguments).output().expect("scripts/services.py runs");
+    let done = Command::new(program).args(arguments).envs(more).output().expect("scripts/services.py runs");
     assert!(done.status.success(), "services {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).unwrap_or_default()
 }

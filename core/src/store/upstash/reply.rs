@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::lua::Answer;
 
+const REFUSED: &str = "the REST server refused the token in the store URL, which stands between a colon and the @";
+
 #[derive(Deserialize)]
 struct Body {
     #[serde(default)]
@@ -20,9 +22,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Option<Answer>> {
     match status {
         200 | 400 => {}
         401 | 403 => {
-            return Err(Error::config(
-                "the server refused the token in the store URL, which is upstash+https://:TOKEN@host",
-            ));
+            return Err(Error::config(REFUSED));
         }
         408 | 429 | 500.. => {
             let why = format!("the REST server cannot serve the call now: HTTP status {status}");
@@ -70,7 +70,7 @@ fn refused(error: &str) -> Error {
         );
     }
     if error.starts_with("WRONGPASS") || error.starts_with("NOAUTH") {
-        return Error::config("the server refused the token in the store URL, which is upstash+https://:TOKEN@host");
+        return Error::config(REFUSED);
     }
     if says("'struct'") {
         return Error::config("this server's Lua has no struct library, which Redis has and our scripts need");

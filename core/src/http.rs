@@ -40,14 +40,16 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why there is no reply. Unless it is `Untrusted`, the server may have done what was asked.
+/// Why there is no reply.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The server's certificate is from nobody we know, or for another name.
     Untrusted(reqwest::Error),
-    /// No connection, or it ended before the answer did.
+    /// No connection was to be had.
+    Unsent(reqwest::Error),
+    /// The connection ended before the answer did: the server may have done what was asked.
     Lost(reqwest::Error),
-    /// The answer has no end.
+    /// The answer has no end, but what was asked may have been done.
     TooLong,
     /// `Http::close` was called.
     Closed,
@@ -55,11 +57,11 @@ pub(crate) enum Failure {
 
 impl Http {
     /// Trusts the public web's authorities as compiled in, as `rediss://` does: small containers have no list of their
-    /// own. `authority` (PEM) stands for all of them.
+    /// own. `authority` (PEM) stands for all of them. `connect` is the part of a deadline that connecting may take.
     ///
     /// # Errors
     /// `CONFIG` when `authority` holds no certificate.
-    pub(crate) fn new(authority: Option<&[u8]>) -> Result<Self> {
+    pub(crate) fn new(authority: Option<&[u8]>, connect: Duration) -> Result<Self> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls(authority)?)
             .http1_only()
@@ -68,6 +70,7 @@ impl Http {
             .no_proxy()
             .referer(false)
             .user_agent(concat!("oncecode/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(connect)
             .pool_idle_timeout(KEPT)
             .pool_max_idle_per_host(CALLS)
             .build()
@@ -118,16 +121,20 @@ fn tls(authority: Option<&[u8]>) -> Result<ClientConfig> {
 
 /// Addresses are taken out: a provider's may hold an account, and a user's own service is nobody's business.
 fn failure(error: reqwest::Error) -> Failure {
-    let causes = || std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
-    let is_untrusted = causes().any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner.and_then(|e| e.downcast_ref()).or_else(|| cause.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
-    });
-    match is_untrusted {
-        true => Failure::Untrusted(error.without_url()),
-        false => Failure::Lost(error.without_url()),
+    match &error {
+        e if is_untrusted(e) => Failure::Untrusted(error.without_url()),
+        e if e.is_connect() => Failure::Unsent(error.without_url()),
+        _ => Failure::Lost(error.without_url()),
     }
+}
+
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
+    }
+    // An `io::Error` leaves what it holds out of its chain.
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    held.is_some_and(|held| is_untrusted(held)) || error.source().is_some_and(is_untrusted)
 }
 
 impl fmt::Debug for Http {

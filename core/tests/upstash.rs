@@ -68,7 +68,8 @@ fn wrong(code: &str) -> &'static str {
 }
 
 fn answer(status: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
 }
 
 #[test]
@@ -178,8 +179,10 @@ fn a_redirection_is_not_followed() {
         for status in [301, 302, 307, 308] {
             client.meddler.take();
             let there = format!("http://127.0.0.1:{}/", client.meddler.port);
-            let bytes =
-                format!("HTTP/1.1 {status} There\r\nlocation: {there}\r\ncontent-length: 0\r\n\r\n").into_bytes();
+            let bytes = format!(
+                "HTTP/1.1 {status} There\r\nlocation: {there}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
+            .into_bytes();
             client.meddler.next([Fate::Answer(bytes)]);
             let outcome = client.verify("redirect@example.com", &code).await;
             assert_eq!(kind(outcome), Err(ErrorKind::Config));

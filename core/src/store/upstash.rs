@@ -24,7 +24,7 @@ pub(crate) type UpstashStore = LuaStore<Rest>;
 impl UpstashStore {
     /// Has bytes of every kind go there and back, so that a wrong token or address is told at the start.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let rest = Rest::new(url)?;
+        let rest = Rest::new(url, options.connect)?;
         match tokio::time::timeout(options.deadline, rest.greet()).await {
             Ok(answer) => answer.map(|()| Self(rest)),
             Err(_) => Err(deadline::late(options.deadline)),

@@ -32,6 +32,9 @@ impl Admin {
             return Ok(Admin::Postgres(<PgConnection as sqlx::Connection>::connect(&server.url).await?));
         }
         let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        if server.kind == "upstash" {
+            oncecode::testkit::open_store(&server.url, oncecode::SystemClock, super::support::LONG).await?;
+        }
         let client = redis::Client::open(&*server.redis().expect("a Redis").url)?;
         Ok(Admin::Redis(client.get_multiplexed_async_connection_with_config(&patient).await?))
     }

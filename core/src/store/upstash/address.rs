@@ -39,7 +39,7 @@ impl Address {
 fn authorization(url: &Url) -> Result<Option<HeaderValue>> {
     // As in Upstash's own redis:// addresses; nobody else has a token here.
     if !matches!(url.username(), "" | "default") {
-        return Err(malformed("it has a user name; a token goes behind a colon, as in upstash+https://:TOKEN@host"));
+        return Err(malformed("it has a user name; a token goes behind a colon, as in :TOKEN@host"));
     }
     let Some(token) = url.password() else { return Ok(None) };
     let token = percent_decode_str(token).decode_utf8().map_err(|_| malformed("its token is not text"))?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -30,7 +31,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    pub(super) fn new(url: &str) -> Result<Self> {
+    pub(super) fn new(url: &str, connect: Duration) -> Result<Self> {
         let Address { url, authorization, authority } = Address::parse(url)?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -38,7 +39,7 @@ impl Rest {
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization);
         }
-        Ok(Self { url, headers, sync_token: RwLock::default(), http: Http::new(authority.as_deref())? })
+        Ok(Self { url, headers, sync_token: RwLock::default(), http: Http::new(authority.as_deref(), connect)? })
     }
 
     /// Whether the token may run scripts, and these find what they need and get and give bytes as they are.
@@ -97,7 +98,8 @@ fn failed(failure: Failure) -> Error {
              file by ?ssl_ca_certs=, and the server as its certificate does",
         )
         .with_source(e),
-        Failure::Lost(e) => unavailable("the REST server cannot be reached").with_source(e),
+        Failure::Unsent(e) => unavailable("the REST server cannot be reached").with_source(e).undone(),
+        Failure::Lost(e) => unavailable("the REST server's answer was lost").with_source(e),
         Failure::TooLong => unavailable("the REST server's answer is too long to be one to us"),
         Failure::Closed => Error::new(ErrorKind::Closed, "the store was closed"),
     }

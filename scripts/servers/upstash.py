@@ -29,7 +29,9 @@ class Upstash(Server):
             raise Failure(f"{self.name} stands before a Redis: ONCECODE_TEST_REDIS")
         (instance.data / "redis-port").write_text(str(behind.port))
         # With the characters that a URL has other uses for.
-        instance.password = base64.b64encode(b"\xfb\xff" + secrets.token_bytes(20)).decode()
+        instance.password = base64.b64encode(
+            b"\xfb\xff" + secrets.token_bytes(20)
+        ).decode()
 
     def command(self, instance: Instance) -> list[str]:
         redis = (instance.data / "redis-port").read_text()

@@ -90,9 +90,11 @@ def test_errors_are_the_clients_own(redis: upstash_redis.Redis, key: str) -> Non
 def test_a_wrong_token_is_refused() -> None:
     # A pipeline's is not tried: the client takes the refusal for a list and fails.
     wrong = {**account(), "token": "wrong"}
-    with upstash_redis.Redis(**wrong, rest_retries=0) as stranger:
-        with pytest.raises(UpstashError, match="WRONGPASS"):
-            stranger.get("a")
+    with (
+        upstash_redis.Redis(**wrong, rest_retries=0) as stranger,
+        pytest.raises(UpstashError, match="WRONGPASS"),
+    ):
+        stranger.get("a")
 
 
 def test_the_asynchronous_client_is_served_as_well(key: str) -> None:

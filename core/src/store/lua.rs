@@ -16,6 +16,10 @@ use super::challenge::{Record, millis};
 use super::*;
 use crate::secret::Digest;
 
+/// Refusals of a command before it began, or of a script's first write. Scripts of ours write once, after the gate.
+pub(super) const UNDONE: [&str; 8] =
+    ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "BUSY"];
+
 /// A way to a server that runs scripts.
 pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// Runs a script once. A server that does not know it is given its source; nothing else is repeated.

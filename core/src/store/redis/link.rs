@@ -13,12 +13,10 @@ use super::cluster;
 use super::route::{Connection, Route, malformed, unlimited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::deadline::late;
+use crate::store::lua::UNDONE;
 
 /// How long at least between two looks at where a Cluster's keys are now.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Refusals of a command before it began, or of a script's first write. Scripts of ours write once, after the gate.
-const UNDONE: [&str; 8] = ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "BUSY"];
 
 /// Connects when needed. A call that finds the connection broken opens a new one before it sends anything.
 pub(crate) struct Link(Arc<Shared>);

@@ -2,31 +2,23 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::lua::Answer;
+use crate::store::lua::{Answer, UNDONE};
 
 const REFUSED: &str = "the REST server refused the token in the store URL, which stands between a colon and the @";
-
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    result: Value,
-    error: Option<String>,
-}
 
 /// Reads a reply. `None`: the server does not know the script, which means that it did nothing.
 pub(super) fn read(status: u16, body: &[u8]) -> Result<Option<Answer>> {
     match status {
         200 | 400 => {}
-        401 | 403 => {
-            return Err(Error::config(REFUSED));
-        }
+        401 | 403 => return Err(Error::config(REFUSED)),
         408 | 429 | 500.. => {
             let why = format!("the REST server cannot serve the call now: HTTP status {status}");
-            return Err(Error::new(ErrorKind::StoreUnavailable, why));
+            let error = Error::new(ErrorKind::StoreUnavailable, why);
+            // Too many requests: this one was not looked at. What a server that failed has done is unknown.
+            return Err(if status == 429 { error.undone() } else { error });
         }
         _ => {
             return Err(Error::config(format!(
@@ -34,12 +26,12 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Option<Answer>> {
             )));
         }
     }
-    let body: Body = serde_json::from_slice(body).map_err(|_| strange())?;
-    match body.error {
-        Some(error) if error.starts_with("NOSCRIPT") => Ok(None),
-        Some(error) => Err(refused(&error)),
-        None if status == 200 => answer(body.result).map(Some),
-        None => Err(strange()),
+    let mut body: Map<String, Value> = serde_json::from_slice(body).map_err(|_| strange())?;
+    match (body.remove("error"), body.remove("result")) {
+        (Some(Value::String(error)), _) if error.starts_with("NOSCRIPT") => Ok(None),
+        (Some(Value::String(error)), _) => Err(refused(&error)),
+        (None, Some(result)) if status == 200 => answer(result).map(Some),
+        _ => Err(strange()),
     }
 }
 
@@ -75,15 +67,15 @@ fn refused(error: &str) -> Error {
     if says("'struct'") {
         return Error::config("this server's Lua has no struct library, which Redis has and our scripts need");
     }
-    let why = match says("max requests limit") || says("max daily request limit") {
-        true => "the database's plan allows no more requests for now".to_owned(),
-        false => {
-            let code = error.split_whitespace().next().unwrap_or_default();
-            let is_code = code.len() < 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-            format!("Redis refused: {}", if is_code { code } else { "ERR" })
-        }
-    };
-    Error::new(ErrorKind::StoreUnavailable, why)
+    if says("max requests limit") || says("max daily request limit") {
+        let why = "the database's plan allows no more requests for now";
+        return Error::new(ErrorKind::StoreUnavailable, why).undone();
+    }
+    let code = error.split_whitespace().next().unwrap_or_default();
+    let is_code = code.len() < 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let why = format!("Redis refused: {}", if is_code { code } else { "ERR" });
+    let error = Error::new(ErrorKind::StoreUnavailable, why);
+    if UNDONE.contains(&code) { error.undone() } else { error }
 }
 
 pub(super) fn strange() -> Error {
@@ -103,7 +95,17 @@ mod tests {
         let list = Answer::Array(vec![Answer::Bytes(vec![0xff, 0]), Answer::Int(-7), Answer::Array(vec![])]);
         assert_eq!(read(r#"{"result":["/wA=",-7,[]]}"#), Ok(Some(list)));
         assert_eq!(read(r#"{"error":"NOSCRIPT No matching script"}"#), Ok(None));
-        for strange in ["", "<html>", "[]", "7", r#"{"result":"!"}"#, r#"{"result":1.5}"#, r#"{"result":{}}"#] {
+        for strange in [
+            "",
+            "<html>",
+            "[]",
+            "7",
+            "{}",
+            r#"{"error":7}"#,
+            r#"{"result":"!"}"#,
+            r#"{"result":1.5}"#,
+            r#"{"result":{}}"#,
+        ] {
             assert_eq!(read(strange), Err("STORE_UNAVAILABLE"), "{strange}");
         }
     }

@@ -30,7 +30,9 @@ struct Count {
 
 impl Count {
     fn new(seen: &Seen, kind: &str) -> Self {
-        assert_eq!(seen.connections, 0, "a new connection after the warm-up");
+        // An HTTP client opens another when the last one is not back in its pool yet, and takes what is there first.
+        let spare = if kind == "upstash" { FLOWS } else { 0 };
+        assert!(seen.connections <= spare, "{} new connections after the warm-up", seen.connections);
         let names = match kind {
             "redis" => redis_commands(&seen.requests),
             "upstash" => http_requests(&seen.requests),

@@ -316,14 +316,14 @@ fn tls_trusts_the_named_authority_only_and_the_right_name() {
         open(&url, support::LONG).await.expect("the right authority");
         // The certificate is for 127.0.0.1 and localhost.
         for untrusted in [base.to_owned(), url.replace("127.0.0.1", "127.0.0.2")] {
-            let error = open(&untrusted, support::LONG).await.err().expect("not to be trusted");
+            let error = open(&untrusted, support::LONG).await.expect_err("not to be trusted");
             assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
             assert!(error.to_string().contains("ssl_ca_certs"), "{error}");
         }
         let plain = url.replace("+https:", "+http:").replace(&url[base.len()..], "");
-        let error = open(&plain, support::LONG).await.err().expect("not HTTP");
+        let error = open(&plain, support::LONG).await.expect_err("not HTTP");
         assert!(matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::Config), "{error:?}");
-        let error = open(&format!("{base}?ssl_ca_certs=/dev/null"), support::LONG).await.err().expect("no authority");
+        let error = open(&format!("{base}?ssl_ca_certs=/dev/null"), support::LONG).await.expect_err("no authority");
         assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     });
 }

@@ -2,12 +2,12 @@
 
 import { AsyncResource } from "node:async_hooks";
 import native = require("../native/index.cjs");
-import { OncecodeError, type OncecodeErrorCode } from "./errors.cjs";
+import { OncecodeError, type OncecodeErrorCode, type OncecodeErrorDetails } from "./errors.cjs";
 import type { Hooks, Message, OncecodeEvent } from "./options.cjs";
 
-/** What Rust has to tell of a call: its number, a tag, and up to five values (src/queue.rs, src/reply.rs). */
+/** What Rust has to tell of a call: its number, a tag, and up to six values (src/queue.rs, src/reply.rs). */
 export type News = readonly unknown[];
-const WIDTH = 7;
+const WIDTH = 8;
 const [REFUSED, SEND, EVENT, WARNING] = [1, 2, 3, 4];
 
 interface Call {
@@ -30,6 +30,11 @@ export class Connection {
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
+  }
+
+  /** What needs no waiting. */
+  now(make: (client: native.Client) => unknown): News {
+    return make(this.#client) as News;
   }
 
   /** Starts a call. Its end comes now or later. */
@@ -58,11 +63,20 @@ export class Connection {
 /** The values of an answer. A refusal is thrown, from here so that the stack shows who awaits. */
 export function values(news: News): News {
   if (news[1] !== REFUSED) return news;
-  const [, , code, message, retryAfterSeconds, attemptsLeft, source] = news;
-  const details = { retryAfterSeconds, attemptsLeft } as { retryAfterSeconds?: number; attemptsLeft?: number };
+  const [, , code, message, retryAfterSeconds, attemptsLeft, source, headers] = news;
+  const details = { retryAfterSeconds, attemptsLeft, headers: headersOf(headers) } as OncecodeErrorDetails;
   const thrown = news[WIDTH] as { cause: unknown } | undefined;
   const cause = thrown ?? (typeof source === "string" ? { cause: new Error(source) } : undefined);
   throw new OncecodeError(code as OncecodeErrorCode, message as string, { ...details, ...cause });
+}
+
+/** Headers as Rust writes them: a name, a value, a name and so on, a line each. */
+export function headersOf(lines: unknown): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (typeof lines !== "string") return headers;
+  const parts = lines.split("\n");
+  for (let at = 0; at + 1 < parts.length; at += 2) headers[parts[at]!] = parts[at + 1]!;
+  return headers;
 }
 
 const NOW = Promise.resolve();

@@ -52,6 +52,7 @@ export type OncecodeErrorCode = (typeof ERROR_CODES)[number];
 export interface OncecodeErrorDetails {
   retryAfterSeconds?: number | undefined;
   attemptsLeft?: number | undefined;
+  headers?: Readonly<Record<string, string>> | undefined;
   cause?: unknown;
 }
 
@@ -67,6 +68,8 @@ export class OncecodeError extends Error {
   declare readonly retryAfterSeconds?: number;
   /** Tries left on the code, for `WRONG_CODE` and `TOO_MANY_ATTEMPTS`. */
   declare readonly attemptsLeft?: number;
+  /** Headers of an HTTP response with this error: `Retry-After`, and what a limit says. */
+  declare readonly headers: Readonly<Record<string, string>>;
   /** What was behind it, such as the error that the app's sender threw. */
   declare readonly cause?: unknown;
 
@@ -79,6 +82,8 @@ export class OncecodeError extends Error {
     this.retryable = retryable;
     if (details.retryAfterSeconds !== undefined) this.retryAfterSeconds = details.retryAfterSeconds;
     if (details.attemptsLeft !== undefined) this.attemptsLeft = details.attemptsLeft;
+    // Not among its own enumerable properties: few want them in a log.
+    Object.defineProperty(this, "headers", { value: details.headers ?? {}, configurable: true });
   }
 }
 

@@ -3,6 +3,7 @@ import { Connection, values } from "./bridge.cjs";
 import { Codes } from "./codes.cjs";
 import { Idempotency } from "./idempotency.cjs";
 import { Locks } from "./locks.cjs";
+import { Limits } from "./limits.cjs";
 import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
 
 export { ERROR_CODES, OncecodeError } from "./errors.cjs";
@@ -19,6 +20,7 @@ export type {
   Reply,
 } from "./idempotency.cjs";
 export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./locks.cjs";
+export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
 export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
 
 /**
@@ -39,6 +41,8 @@ export class Oncecode {
   readonly locks: Locks;
   /** Work that is done once for each key, and its reply replayed: run, idempotent, begin, complete, abandon. */
   readonly idempotency: Idempotency;
+  /** Rate limits: define, hit, peek, reset. */
+  readonly limits: Limits;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
@@ -47,6 +51,7 @@ export class Oncecode {
     this.codes = new Codes(connection);
     this.locks = new Locks(connection);
     this.idempotency = new Idempotency(connection);
+    this.limits = new Limits(connection);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { LONE_SURROGATE, not } from "./arguments.cjs";
 import { OncecodeError } from "./errors.cjs";
+import type { LimitDefinition } from "./limits.cjs";
 
 /** The options of `Oncecode.open`, all optional. What is `undefined` counts as absent. */
 export interface OncecodeOptions {
@@ -16,6 +17,15 @@ export interface OncecodeOptions {
   policy?: PolicyOptions | undefined;
   /** Rules that differ for some purposes, by purpose. */
   purposes?: Readonly<Record<string, PolicyOptions>> | undefined;
+  /** Named limits for `once.limits`, by name, beside the presets or instead of them. */
+  limits?: Readonly<Record<string, LimitDefinition>> | undefined;
+  /** `false` lets every hit of `once.limits` pass. Default true. */
+  rateLimits?: boolean | undefined;
+  /**
+   * The proxies whose `X-Forwarded-For` is believed: addresses, networks such as `"10.0.0.0/8"`, and the names
+   * `"loopback"`, `"linklocal"`, `"uniquelocal"` (private networks). Default: none.
+   */
+  trustedProxies?: readonly string[] | undefined;
   /** Who sends: `"console:"` (prints) or `"none:"` (both development only), or a function of yours. */
   sender?: string | SendMessage | undefined;
   /** Told of everything that happens, soon after. Default: nobody is. */

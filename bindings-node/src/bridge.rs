@@ -23,7 +23,7 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `reader` is called with all news that are ready, in an array with seven places each.
+    /// `reader` is called with all news that are ready, in an array with eight places each.
     #[napi(constructor)]
     pub fn new(
         #[napi(ts_arg_type = "(news: unknown[]) => void")] reader: Function<'_, Batch, ()>,

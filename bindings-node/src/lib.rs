@@ -10,6 +10,7 @@ mod convert;
 mod held;
 mod hooks;
 mod idempotency;
+mod limits;
 mod locks;
 mod log;
 mod queue;

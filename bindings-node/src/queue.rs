@@ -15,8 +15,8 @@ use crate::hooks;
 use crate::reply::Reply;
 use crate::runtime;
 
-/// Places in an array for one piece of news: the call's number, a tag and up to five values.
-pub(crate) const WIDTH: usize = 7;
+/// Places in an array for one piece of news: the call's number, a tag and up to six values.
+pub(crate) const WIDTH: usize = 8;
 
 /// What a call tells the environment that made it.
 pub enum News {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi::Result;
 use napi::bindgen_prelude::{External, ToNapiValue};
 use napi::sys;
-use oncecode::{Begun, Claim, Error, Lock, Peek, Sent, Verified};
+use oncecode::{Begun, Claim, Error, Lock, Peek, Quota, Sent, Verified};
 
 use crate::convert::Row;
 use crate::held::{Handle, Held};
@@ -20,6 +20,10 @@ pub enum Reply {
     Flag(bool),
     /// A number.
     Count(u64),
+    /// Some text.
+    Text(String),
+    /// A limit after a hit.
+    Quota(Quota),
     /// A code is on its way.
     Sent(Sent),
     /// The code was right.
@@ -42,6 +46,14 @@ impl Reply {
             Reply::Done | Reply::Peek(None) | Reply::Held(None) => Ok(()),
             Reply::Flag(yes) => row.value(*yes),
             Reply::Count(count) => row.number(*count as f64),
+            Reply::Text(text) => row.text(text),
+            Reply::Quota(quota) => {
+                row.number(quota.max.into())?;
+                row.number(quota.remaining.into())?;
+                row.number(quota.resets_in.as_millis() as f64)?;
+                row.number(f64::from(u8::from(quota.allowed) + 2 * u8::from(quota.degraded)))?;
+                row.text(&lines(quota.headers(false)))
+            }
             Reply::Sent(sent) => {
                 challenge(row, &sent.id, sent.expires_at_ms, sent.resend_at_ms, sent.attempts_left)?;
                 row.maybe(sent.code.as_ref(), |row, code| row.text(code.expose()))
@@ -79,7 +91,13 @@ fn refusal(row: &mut Row, error: &Error) -> Result<()> {
     row.text(error.message())?;
     row.maybe(error.retry_after_seconds(), |row, seconds| row.number(seconds as f64))?;
     row.maybe(error.attempts_left(), |row, left| row.number(left.into()))?;
-    row.maybe(error.source(), |row, cause| row.text(&cause.to_string()))
+    row.maybe(error.source(), |row, cause| row.text(&cause.to_string()))?;
+    row.maybe(Some(error.headers()).filter(|h| !h.is_empty()), |row, headers| row.text(&lines(headers)))
+}
+
+/// Headers as `lib/` reads them: a name, a value, a name and so on, a line each.
+fn lines(headers: Vec<(&'static str, String)>) -> String {
+    headers.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect::<Vec<_>>().join("\n")
 }
 
 macro_rules! reply_from {
@@ -96,6 +114,8 @@ reply_from! {
     () => |()| Reply::Done;
     bool => Reply::Flag;
     u64 => Reply::Count;
+    String => Reply::Text;
+    Quota => Reply::Quota;
     Sent => Reply::Sent;
     Verified => Reply::Verified;
     Option<Peek> => Reply::Peek;

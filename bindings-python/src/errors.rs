@@ -5,6 +5,7 @@ use std::error::Error as _;
 use oncecode::{Class, Error, ErrorKind};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::IntoPyDict;
 
 /// Every kind: class name, code, HTTP status, retryable, whether it is a refusal.
 #[pyfunction]
@@ -18,6 +19,11 @@ pub(crate) fn error_table() -> Vec<(&'static str, &'static str, u16, bool, bool)
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     let (retry, attempts) = (error.retry_after_seconds(), error.attempts_left());
     let exception = raised(py, error.kind(), &snake_case(error.message()), retry, attempts);
+    let headers = error.headers();
+    if !headers.is_empty() {
+        // A plain exception object takes any attribute.
+        let _ = headers.into_py_dict(py).and_then(|headers| exception.value(py).setattr("headers", headers));
+    }
     if let Some(cause) = cause(error) {
         exception.set_cause(py, Some(cause.clone_ref(py)));
     }

@@ -13,6 +13,7 @@ mod fork;
 mod held;
 mod hooks;
 mod idempotency;
+mod limits;
 mod locks;
 mod log;
 mod message;
@@ -39,7 +40,7 @@ mod _native {
     #[pymodule_export]
     use crate::message::{Event, Message, Reply};
     #[pymodule_export]
-    use crate::results::{Peek, Sent, Verified};
+    use crate::results::{Peek, Quota, Sent, Verified};
 
     #[pymodule_init]
     fn init() {

@@ -2,7 +2,7 @@
 
 use oncecode::Secret;
 use pyo3::prelude::*;
-use pyo3::types::PyDateTime;
+use pyo3::types::{IntoPyDict, PyDateTime, PyDict};
 
 use crate::convert::{from_json, time};
 use crate::errors::exception;
@@ -138,6 +138,65 @@ impl Answer for Option<oncecode::Peek> {
     }
 }
 
+/// What is left of a limit.
+#[pyclass(frozen, module = "oncecode")]
+pub(crate) struct Quota(oncecode::Quota);
+
+#[pymethods]
+impl Quota {
+    /// The limit's name.
+    #[getter]
+    fn limit(&self) -> &str {
+        &self.0.limit
+    }
+
+    /// Whether a hit passes. Always true in what `hit` gives.
+    #[getter]
+    fn allowed(&self) -> bool {
+        self.0.allowed
+    }
+
+    /// The maximum of the strictest window.
+    #[getter]
+    fn max(&self) -> u32 {
+        self.0.max
+    }
+
+    /// What may still be taken now.
+    #[getter]
+    fn remaining(&self) -> u32 {
+        self.0.remaining
+    }
+
+    /// Until all of it is there again, in seconds.
+    #[getter]
+    fn resets_in_seconds(&self) -> f64 {
+        self.0.resets_in.as_secs_f64()
+    }
+
+    /// The store was out of reach: this is the limit's policy for an outage.
+    #[getter]
+    fn degraded(&self) -> bool {
+        self.0.degraded
+    }
+
+    /// `RateLimit-Policy` and `RateLimit`, for the HTTP response.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.0.headers(false).into_py_dict(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Quota limit={} remaining={}/{}>", self.0.limit, self.0.remaining, self.0.max)
+    }
+}
+
+impl Answer for oncecode::Quota {
+    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(Py::new(py, Quota(self))?.into_any())
+    }
+}
+
 macro_rules! plain_answers {
     ($($plain:ty),+) => {$(
         impl Answer for $plain {
@@ -148,7 +207,7 @@ macro_rules! plain_answers {
     )+};
 }
 
-plain_answers!(bool, u64);
+plain_answers!(bool, u64, String);
 
 impl Answer for () {
     fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -1,19 +1,20 @@
 //! `Oncecode`, its builder, and what its operations share.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::config::{Mode, Options, Policy, SecretOption, Settings, from_env};
+use crate::config::{LimitRule, Mode, Options, Policy, SecretOption, Settings, from_env};
 use crate::deliver::{self, Sender};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
 use crate::identifier;
+use crate::ip::network;
 use crate::key::Keyspace;
-use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Locks};
+use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Limits, Locks};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
-use crate::store::{self, BoxFuture, Deadline, Gate, Limit, Store, StoreOptions};
+use crate::store::{self, BoxFuture, Deadline, Gate, Limit, MemoryStore, Store, StoreOptions};
 use crate::time::{Clock, SystemClock};
 
 /// A client: one store, one sender, one set of rules. Cheap to clone; clones share everything.
@@ -21,6 +22,9 @@ use crate::time::{Clock, SystemClock};
 pub struct Oncecode {
     core: Arc<Core>,
 }
+
+/// So many keys are limited locally during an outage; each takes some hundred bytes.
+const LOCAL_ENTRIES: usize = 20_000;
 
 /// What the operations work with.
 #[derive(Debug)]
@@ -34,6 +38,9 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) flights: Flights<Cached>,
+    /// Where limits are counted while the store is out of reach.
+    pub(crate) local: Box<dyn Store>,
+    rules: Mutex<BTreeMap<String, Arc<LimitRule>>>,
     closed: AtomicBool,
 }
 
@@ -97,6 +104,11 @@ impl Oncecode {
     /// Locks across processes: acquire, extend, release, each with a fencing number.
     pub fn locks(&self) -> Locks {
         Locks { core: Arc::clone(&self.core) }
+    }
+
+    /// Rate limits: define, hit, peek, reset.
+    pub fn limits(&self) -> Limits {
+        Limits { core: Arc::clone(&self.core) }
     }
 
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
@@ -188,7 +200,10 @@ impl Builder {
             Some(store) => Box::new(Deadline::new(store, settings.deadline)),
             None => store::open(&self.url, store_options(&settings, &clock)).await?,
         };
+        let rules = settings.limits.iter().map(|(name, rule)| (name.clone(), Arc::new(rule.clone()))).collect();
         let core = Core {
+            local: Box::new(MemoryStore::bounded(Arc::clone(&clock), LOCAL_ENTRIES)),
+            rules: Mutex::new(rules),
             store,
             sender,
             ring,
@@ -218,6 +233,11 @@ impl Core {
             true => Err(Error::new(ErrorKind::Closed, "the client was closed")),
             false => Ok(self),
         }
+    }
+
+    /// The limits that are defined.
+    pub(crate) fn rules(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LimitRule>>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rules for a purpose.
@@ -250,32 +270,6 @@ fn warn(settings: &Settings) {
     for (purpose, policy) in [("", &settings.policy)].into_iter().chain(own) {
         for weakness in policy.weaknesses() {
             tracing::warn!(target: "oncecode", purpose, "weak policy: {weakness}");
-        }
-    }
-}
-
-/// What a limit counts for an address: IPv4 whole (IPv4-mapped folded), IPv6 by its /64, which one subscriber has whole.
-fn network(ip: &str) -> Result<String> {
-    let bare = ip.trim().split('%').next().unwrap_or_default();
-    let parsed: IpAddr = bare.parse().map_err(|_| Error::argument("ip must be an IPv4 or IPv6 address"))?;
-    Ok(match parsed.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).to_string(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::network;
-
-    #[test]
-    fn addresses_of_one_subscriber_count_together() {
-        assert_eq!(network("::ffff:192.0.2.7").expect("mapped"), network("192.0.2.7").expect("plain"));
-        assert_eq!(network("2001:db8:1:2::1").expect("v6"), network("2001:db8:1:2:ffff::9").expect("v6"));
-        assert_ne!(network("2001:db8:1:2::1").expect("v6"), network("2001:db8:1:3::1").expect("v6"));
-        assert!(network("fe80::1%eth0").is_ok());
-        for bad in ["", "1.2.3", "localhost", "1.2.3.4, 5.6.7.8", "\0"] {
-            assert!(network(bad).is_err(), "{bad}");
         }
     }
 }

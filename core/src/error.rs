@@ -97,6 +97,7 @@ pub struct Error {
     retry_after: Option<Duration>,
     attempts_left: Option<u32>,
     undone: bool,
+    headers: Vec<(&'static str, String)>,
     #[source]
     source: Option<Source>,
 }
@@ -105,7 +106,7 @@ impl Error {
     /// An error of `kind` with a message for developers.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (retry_after, attempts_left, source) = (None, None, None);
-        Self { kind, message: message.into(), retry_after, attempts_left, undone: false, source }
+        Self { kind, message: message.into(), retry_after, attempts_left, undone: false, headers: Vec::new(), source }
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -125,6 +126,12 @@ impl Error {
     /// Says how many attempts remain.
     pub fn with_attempts_left(mut self, left: u32) -> Self {
         self.attempts_left = Some(left);
+        self
+    }
+
+    /// Says what an HTTP response with this error carries.
+    pub(crate) fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers = headers;
         self
     }
 
@@ -181,6 +188,13 @@ impl Error {
     /// [`Error::retry_after`] in whole seconds, rounded up: what an HTTP `Retry-After` header wants.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|d| d.as_millis().div_ceil(1000) as u64)
+    }
+
+    /// Headers of an HTTP response with this error: `Retry-After` where there is one, and what a limit says.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let retry_after = self.retry_after_seconds().filter(|_| self.headers.is_empty());
+        let retry_after = retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
+        self.headers.iter().cloned().chain(retry_after).collect()
     }
 
     /// Attempts left on the code, for [`ErrorKind::WrongCode`] and [`ErrorKind::TooManyAttempts`].

@@ -12,6 +12,7 @@ mod event;
 #[cfg(feature = "upstash")]
 mod http;
 mod identifier;
+mod ip;
 mod key;
 mod ops;
 mod random;
@@ -23,7 +24,9 @@ mod text;
 mod time;
 
 pub use client::{Builder, Oncecode};
-pub use config::{LimitOption, Mode, Options, Policy, PolicyOptions, Resend, SecretOption};
+pub use config::{
+    LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy, PolicyOptions, Resend, SecretOption,
+};
 pub use deliver::{Callback, Message, Sender};
 pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
@@ -32,6 +35,7 @@ pub use key::Key;
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+pub use ops::{HitRequest, Limits, Quota};
 pub use ops::{Lock, LockRequest, Locks};
 pub use random::{Alphabet, Random, SystemRandom};
 pub use secret::{Digest, Secret};

@@ -17,6 +17,7 @@ const CONTRACT: [&str; 10] = [
     "store::limit",
     "store::lua",
     "store::open",
+    "store::rate",
     "store::sql",
     "deliver",
 ];

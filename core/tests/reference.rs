@@ -4,7 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use oncecode::store::{Amend, Attempt, Attempted, Gate, Hit, Issue, Issued, Limit, MemoryStore, Peeked, Refused};
+use oncecode::store::{
+    Algorithm, Amend, Attempt, Attempted, Gate, Hit, Issue, Issued, Limit, MemoryStore, Peeked, Rate, Rates, Refused,
+};
 use oncecode::testkit::{FakeClock, Fixture, Primitives, inputs, key};
 use oncecode::{Key, Store};
 use proptest::prelude::*;
@@ -20,6 +22,7 @@ enum Step {
     Cancel { id: Option<u8> },
     Refund { id: u8, kept: bool },
     Hit { cost: u32 },
+    Hits { cost: u32, limits: usize },
     Peek,
     Wait { minutes: u64 },
 }
@@ -34,6 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => prop::option::of(0..3u8).prop_map(|id| Step::Cancel { id }),
         1 => (0..3u8, any::<bool>()).prop_map(|(id, kept)| Step::Refund { id, kept }),
         1 => (1..4u32).prop_map(|cost| Step::Hit { cost }),
+        2 => (0..3u32, 1..4usize).prop_map(|(cost, limits)| Step::Hits { cost, limits }),
         1 => Just(Step::Peek),
         3 => (1..50u64).prop_map(|minutes| Step::Wait { minutes }),
     ];
@@ -51,6 +55,7 @@ enum Answer {
     Attempted(String),
     Changed(bool),
     Hit(bool, u32, u64),
+    Hits(bool, Vec<(u64, u64)>),
     Peeked(Option<(u8, Vec<u8>, u64, u64, u32, u32)>),
     Nothing,
 }
@@ -94,6 +99,16 @@ async fn run(store: &dyn Store, name: &Key, gate: &Gate, step: &Step) -> Answer 
         Step::Hit { cost } => {
             let Hit { allowed, remaining, resets_in } = store.hit(gate, *cost).await.expect("hit");
             Answer::Hit(allowed, remaining, round(resets_in))
+        }
+        Step::Hits { cost, limits } => {
+            let rate = |algorithm, max, window| Rate { algorithm, max, window: minutes(window) };
+            let all =
+                [rate(Algorithm::Fixed, 7, 61), rate(Algorithm::Sliding, 9, 120), rate(Algorithm::Bucket, 8, 240)];
+            let rates = Rates { key: key(name.as_str(), "rates"), rates: all[..*limits].to_vec() };
+            let hits = store.hits(&rates, *cost).await.expect("hits");
+            // Where time flows by itself, a share of a window may be over between one store and the other.
+            let rooms = hits.rooms.iter().map(|room| (round(room.resets_in), round(room.retry_in)));
+            Answer::Hits(hits.allowed, rooms.collect())
         }
         Step::Peek => Answer::Peeked(store.peek(name).await.expect("peek").map(|live| {
             let Peeked { id, sealed, expires_in, resend_in, attempts_left, failures } = live;

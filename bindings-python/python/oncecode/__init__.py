@@ -16,7 +16,7 @@ without an event loop.
 """
 
 from . import blocking, errors
-from ._native import Event, Message, Peek, Sent, Verified
+from ._native import Event, Message, Peek, Quota, Sent, Verified
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
 from .errors import (
@@ -44,6 +44,7 @@ from .errors import (
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
 from .locks import BlockingLock, BlockingLocks, Lock, Locks
+from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
 from .options import EventCallback, Limit, Options, Policy, SendCallback
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "BlockingLock",
     "BlockingLocks",
     "Claim",
+    "BlockingLimits",
     "Closed",
     "CodeNotFound",
     "Codes",
@@ -75,12 +77,16 @@ __all__ = [
     "Lock",
     "Locked",
     "Locks",
+    "LimitDefinition",
+    "LimitPart",
+    "Limits",
     "Message",
     "Oncecode",
     "OncecodeError",
     "Options",
     "Peek",
     "Policy",
+    "Quota",
     "RateLimited",
     "Refused",
     "Reply",

@@ -6,7 +6,18 @@ from contextvars import Context
 from datetime import datetime
 from typing import Any, final
 
-__all__ = ["Client", "Event", "Held", "Message", "Peek", "Reply", "Sent", "Verified", "error_table"]
+__all__ = [
+    "Client",
+    "Event",
+    "Held",
+    "Message",
+    "Peek",
+    "Quota",
+    "Reply",
+    "Sent",
+    "Verified",
+    "error_table",
+]
 
 @final
 class Client:
@@ -57,6 +68,17 @@ class Client:
     ) -> tuple[Held | None, Any] | Future[tuple[Held | None, Any]]: ...
     def complete(self, scope: str, key: str, token: str, reply: object) -> Future[None] | None: ...
     def abandon(self, scope: str, key: str, token: str) -> bool | Future[bool]: ...
+    def hit(
+        self, limit: str, key: str | None, ip: str | None, cost: int
+    ) -> Quota | Future[Quota]: ...
+    def peek_limit(
+        self, limit: str, key: str | None, ip: str | None
+    ) -> Quota | Future[Quota]: ...
+    def reset_limit(
+        self, limit: str, key: str | None, ip: str | None
+    ) -> Future[None] | None: ...
+    def define_limit(self, name: str, definition: str) -> Future[None] | None: ...
+    def client_ip(self, remote: str, forwarded_for: str | None) -> str | Future[str]: ...
 
 @final
 class Held:
@@ -119,6 +141,32 @@ class Peek:
     @property
     def attempts_left(self) -> int:
         """Wrong codes that may still be tried."""
+
+@final
+class Quota:
+    """What is left of a limit."""
+
+    @property
+    def limit(self) -> str:
+        """The limit's name."""
+    @property
+    def allowed(self) -> bool:
+        """Whether a hit passes. Always true in what `hit` gives."""
+    @property
+    def max(self) -> int:
+        """The maximum of the strictest window."""
+    @property
+    def remaining(self) -> int:
+        """What may still be taken now."""
+    @property
+    def resets_in_seconds(self) -> float:
+        """Until all of it is there again, in seconds."""
+    @property
+    def degraded(self) -> bool:
+        """The store was out of reach: this is the limit's policy for an outage."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """`RateLimit-Policy` and `RateLimit`, for the HTTP response."""
 
 @final
 class Message:

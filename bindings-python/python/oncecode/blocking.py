@@ -19,6 +19,7 @@ from . import opening
 from .codes import BlockingCodes
 from .idempotency import BlockingIdempotency
 from .locks import BlockingLocks
+from .limits import BlockingLimits
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Oncecode:
     """A client: one store, one sender, one set of rules. Threads may share it."""
 
-    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "locks")
+    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "limits", "locks")
 
     codes: BlockingCodes
     """One-time codes: issue, verify, resend, cancel, peek."""
@@ -40,12 +41,15 @@ class Oncecode:
     """Locks across processes: acquire, try_acquire, hold, extend, release."""
     idempotency: BlockingIdempotency
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
+    limits: BlockingLimits
+    """Rate limits: define, hit, peek, reset."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = BlockingCodes(native)
         self.locks = BlockingLocks(native)
         self.idempotency = BlockingIdempotency(native)
+        self.limits = BlockingLimits(native)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:

@@ -9,6 +9,7 @@ from . import opening
 from .codes import Codes
 from .idempotency import Idempotency
 from .locks import Locks
+from .limits import Limits
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +34,7 @@ class Oncecode:
     ```
     """
 
-    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "locks")
+    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "limits", "locks")
 
     codes: Codes
     """One-time codes: issue, verify, resend, cancel, peek."""
@@ -41,12 +42,15 @@ class Oncecode:
     """Locks across processes: acquire, try_acquire, hold, extend, release."""
     idempotency: Idempotency
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
+    limits: Limits
+    """Rate limits: define, hit, peek, reset."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = Codes(native)
         self.locks = Locks(native)
         self.idempotency = Idempotency(native)
+        self.limits = Limits(native)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:

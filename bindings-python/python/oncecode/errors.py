@@ -29,7 +29,11 @@ No message holds a code, a secret or a whole address.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class OncecodeError(Exception):
@@ -46,6 +50,8 @@ class OncecodeError(Exception):
     """How long to wait before the same call can succeed, in whole seconds, rounded up."""
     attempts_left: int | None
     """How many codes may still be tried; for `WrongCode` and `TooManyAttempts`."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Headers of an HTTP response with this error: `Retry-After`, and what a limit says."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Literal, TypedDict, cast
 
 from ._native import Event, Message
@@ -12,6 +12,8 @@ from .errors import Config
 
 if TYPE_CHECKING:
     from typing_extensions import TypeAlias
+
+    from .limits import LimitDefinition
 
 SendCallback: TypeAlias = Callable[[Message], object]
 """Sends a message; async or not. What it raises fails the delivery, what it returns is ignored."""
@@ -70,6 +72,13 @@ class Options(TypedDict, total=False):
     """Rules for codes."""
     purposes: Mapping[str, Policy] | None
     """Rules that differ for some purposes, by purpose."""
+    limits: Mapping[str, LimitDefinition] | None
+    """Named limits for `once.limits`, by name, beside the presets or instead of them."""
+    rate_limits: bool | None
+    """`False` lets every hit of `once.limits` pass. Default true."""
+    trusted_proxies: Sequence[str] | None
+    """The proxies whose `X-Forwarded-For` is believed: addresses, networks such as `10.0.0.0/8`,
+    and `loopback`, `linklocal`, `uniquelocal` (private networks). Default: none."""
     sender: str | SendCallback | None
     """Who sends: `console:` or `none:` (development only), or a callable.
 
@@ -111,7 +120,7 @@ def split(
 ) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
-    for name in {"policy", "purposes"} & plain.keys():
+    for name in {"limits", "policy", "purposes"} & plain.keys():
         if not isinstance(plain[name], Mapping):
             raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
     sender = plain.pop("sender") if callable(plain.get("sender")) else None
@@ -144,6 +153,7 @@ def _encode(name: str, value: object) -> str:
 _EXPECTED = {
     "secret": "a string or a list of strings, newest first",
     "index_secret": "a string",
+    "limits": "a dict of definitions",
     "policy": "a dict of rules",
     "purposes": "a dict of policies",
     "sender": "a URL such as 'console:', or a callable",

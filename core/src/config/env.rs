@@ -33,6 +33,7 @@ pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, 
     };
     if flag("ENABLE_RATE_LIMIT") == Some(false) {
         let off = Some(LimitOption::Off);
+        options.rate_limits = Some(false);
         let policy = &mut options.policy;
         (policy.issue_limit, policy.verify_limit, policy.ip_issue_limit, policy.ip_verify_limit) = (off, off, off, off);
     }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use phonenumber::country;
 use serde::{Deserialize, Deserializer};
 
+use super::limits::{LimitDefinition, LimitRule, rules};
 use super::policy::{Policy, PolicyOptions, duration};
 use crate::error::{Error, Result};
 use crate::identifier;
+use crate::ip::TrustedProxies;
 use crate::secret::Secret;
 
 /// Whom the process serves.
@@ -45,6 +47,14 @@ pub struct Options {
     pub policy: PolicyOptions,
     /// Rules that differ for some purposes, by purpose.
     pub purposes: BTreeMap<String, PolicyOptions>,
+    /// Named limits for `once.limits`, by name, beside the presets or instead of them.
+    pub limits: BTreeMap<String, LimitDefinition>,
+    /// `false` lets every hit of `once.limits` pass. Default true.
+    #[serde(alias = "rate_limits")]
+    pub rate_limits: Option<bool>,
+    /// The proxies whose `X-Forwarded-For` is believed: addresses, networks, `loopback`, `linklocal`, `uniquelocal`.
+    #[serde(alias = "trusted_proxies")]
+    pub trusted_proxies: Vec<String>,
     /// Where messages go: `console:` or `none:` (both development only), or set by the builder's callback.
     pub sender: Option<String>,
     /// The app's name in messages.
@@ -83,6 +93,9 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     pub(crate) policy: Policy,
     pub(crate) purposes: BTreeMap<String, Policy>,
+    pub(crate) limits: BTreeMap<String, LimitRule>,
+    pub(crate) limits_off: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) app_name: Option<String>,
     pub(crate) region: Option<country::Id>,
     pub(crate) key_prefix: String,
@@ -134,6 +147,9 @@ impl Options {
             mode: self.mode,
             policy,
             purposes,
+            limits: rules(&self.limits)?,
+            limits_off: self.rate_limits == Some(false),
+            trusted_proxies: TrustedProxies::new(&self.trusted_proxies)?,
             app_name: self.app_name.clone(),
             region: self.default_region.as_deref().map(identifier::region).transpose()?,
             key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),

@@ -5,8 +5,10 @@ mod code;
 mod flight;
 mod idempotency;
 mod lease;
+mod limit;
 mod lock;
 mod payload;
+mod quota;
 mod record;
 mod types;
 
@@ -14,5 +16,7 @@ pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
 pub(crate) use flight::Flights;
 pub use idempotency::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
+pub use limit::{HitRequest, Limits};
 pub use lock::{Lock, LockRequest, Locks};
+pub use quota::Quota;
 pub use types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};

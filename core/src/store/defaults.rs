@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Count;
 use super::challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Record, Refused};
 use super::limit::{Gate, Hit};
+use super::rate::{Hits, Ledger, Rates};
 use super::{Entry, Store, When};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
@@ -63,6 +64,23 @@ pub(super) async fn hit<S: Store + ?Sized>(store: &S, gate: &Gate, cost: u32) ->
         }
         let value = used.saturating_add(cost).to_string();
         if store.put(&gate.key, value.as_bytes(), left, when).await? {
+            return Ok(answer);
+        }
+    }
+    Err(contended())
+}
+
+pub(super) async fn hits<S: Store + ?Sized>(store: &S, rates: &Rates, cost: u32) -> Result<Hits> {
+    for _ in 0..ROUNDS {
+        let entry = store.get(&rates.key).await?;
+        let (mut ledger, now) = entry.as_ref().map_or_else(Default::default, |e| Ledger::decode(&e.value, e.ttl));
+        let answer = ledger.hit(&rates.rates, cost, now);
+        if !answer.allowed || cost == 0 {
+            return Ok(answer);
+        }
+        let when = entry.map_or(When::Absent, |e| When::Version(e.version));
+        let life = rounded(ledger.life(now), store.granularity());
+        if store.put(&rates.key, &ledger.encode(now, life), life, when).await? {
             return Ok(answer);
         }
     }

@@ -41,6 +41,10 @@ macro_rules! forward_store {
             self.layer(self.inner().hit(gate, cost))
         }
 
+        fn hits<'a>(&'a self, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<Hits>> {
+            self.layer(self.inner().hits(rates, cost))
+        }
+
         fn amend<'a>(&'a self, key: &'a Key, input: &'a Amend) -> BoxFuture<'a, Result<bool>> {
             self.layer(self.inner().amend(key, input))
         }

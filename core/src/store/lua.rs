@@ -10,7 +10,7 @@ pub(super) use self::answer::Answer;
 use self::answer::{entry, refused, strange, time};
 #[cfg(feature = "upstash")]
 pub(super) use self::script::GREET;
-use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PUT, REPLACE, TAKE};
+use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PUT, RATE, REPLACE, TAKE};
 pub(super) use self::script::{Script, Source};
 use super::challenge::{Record, millis};
 use super::*;
@@ -149,10 +149,31 @@ impl<W: Wire> Store for LuaStore<W> {
         })
     }
 
+    fn hits<'a>(&'a self, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<Hits>> {
+        Box::pin(async move {
+            let mut args = vec![cost.to_string()];
+            for rate in &rates.rates {
+                args.extend([rate.algorithm.letter().to_string(), ms(rate.window), rate.max.to_string()]);
+            }
+            let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
+            read_hits(&self.0.eval(&RATE, &[&rates.key], &args).await?.items()?)
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.0.hang_up();
         Box::pin(std::future::ready(()))
     }
+}
+
+/// The answer of `rate.lua`.
+fn read_hits(items: &[Answer]) -> Result<Hits> {
+    let numbers: Option<Vec<i64>> =
+        items.iter().map(|v| if let Answer::Int(n) = v { Some(*n) } else { None }).collect();
+    let numbers = numbers.ok_or_else(strange)?;
+    let (allowed, rooms) = numbers.split_first().ok_or_else(strange)?;
+    let room = |n: &[i64; 3]| Room { remaining: n[0] as u32, resets_in: time(n[1]), retry_in: time(n[2]) };
+    Ok(Hits { allowed: *allowed == 1, rooms: rooms.as_chunks::<3>().0.iter().map(room).collect() })
 }
 
 /// The argument of `issue.lua`.

@@ -21,6 +21,7 @@ pub struct MemoryStore {
 struct Slots {
     map: HashMap<Key, Slot>,
     sweep_at: usize,
+    most: usize,
     writes: u64,
 }
 
@@ -39,7 +40,12 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store that lives by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, slots: Arc::new(Mutex::new(Slots { sweep_at: SWEEP_FROM, ..Slots::default() })) }
+        Self::bounded(clock, usize::MAX)
+    }
+
+    /// An empty store that keeps about `most` entries: when it is full of live ones, some of them are forgotten.
+    pub(crate) fn bounded(clock: Arc<dyn Clock>, most: usize) -> Self {
+        Self { clock, slots: Arc::new(Mutex::new(Slots { sweep_at: SWEEP_FROM.min(most), most, ..Slots::default() })) }
     }
 
     /// Runs `step` under the lock, at one instant.
@@ -79,7 +85,15 @@ impl Slots {
         self.map.insert(key.clone(), slot);
         if self.map.len() >= self.sweep_at {
             self.map.retain(|_, slot| now < slot.ends);
-            self.sweep_at = (self.map.len() * 2).max(SWEEP_FROM);
+            if self.map.len() >= self.most {
+                // Every fourth, whichever they are: cheap, and nobody can choose the victim.
+                let mut turn = 0;
+                self.map.retain(|other, _| {
+                    turn += 1;
+                    turn % 4 != 0 || other == key
+                });
+            }
+            self.sweep_at = (self.map.len() * 2).max(SWEEP_FROM).min(self.most);
         }
     }
 
@@ -94,6 +108,19 @@ impl Slots {
         let answer = Hit::judge(&gate.limit, used, cost, left);
         if answer.allowed {
             self.write(&gate.key, used.saturating_add(cost).to_string().into_bytes(), left, now);
+        }
+        answer
+    }
+
+    fn hits(&mut self, rates: &Rates, cost: u32, now: u64) -> Hits {
+        let found = self.live(&rates.key, now);
+        let (mut ledger, at) = found.map_or_else(Default::default, |slot| {
+            rate::Ledger::decode(&slot.value, Some(challenge::left(slot.ends, now)))
+        });
+        let answer = ledger.hit(&rates.rates, cost, at);
+        if answer.allowed && cost > 0 {
+            let life = ledger.life(at);
+            self.write(&rates.key, ledger.encode(at, life), life, now);
         }
         answer
     }
@@ -188,5 +215,9 @@ impl Store for MemoryStore {
 
     fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
         self.locked(|slots, now| slots.hit(gate, cost, now))
+    }
+
+    fn hits<'a>(&'a self, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<Hits>> {
+        self.locked(|slots, now| slots.hits(rates, cost, now))
     }
 }

@@ -18,6 +18,7 @@ mod open;
 mod packed;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rate;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -38,6 +39,7 @@ pub(crate) use deadline::Deadline;
 pub use limit::{Gate, Hit, Limit};
 pub use memory::MemoryStore;
 pub(crate) use open::{StoreOptions, open};
+pub use rate::{Algorithm, Hits, Rate, Rates, Room};
 
 use crate::error::Result;
 use crate::key::Key;
@@ -119,6 +121,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Takes `cost` from a limit, or refuses and takes nothing.
     fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
         Box::pin(defaults::hit(self, gate, cost))
+    }
+
+    /// Takes `cost` from every one of several limits, or nothing from any. With a cost of 0 it only looks.
+    fn hits<'a>(&'a self, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<Hits>> {
+        Box::pin(defaults::hits(self, rates, cost))
     }
 
     /// Cancels a challenge or undoes its issue. `false`: it was not the live one.

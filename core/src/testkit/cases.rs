@@ -15,6 +15,7 @@ pub mod inputs;
 mod limits;
 mod primitives;
 mod races;
+mod rates;
 
 use std::time::Duration;
 
@@ -79,6 +80,13 @@ cases! {
         a_closed_gate_ends_an_issue
         a_closed_gate_ends_an_attempt_without_comparing
         a_gate_counts_refused_calls;
+    rates:
+        several_limits_pass_together_or_not_at_all
+        a_sliding_window_remembers_the_one_before
+        a_bucket_refills_evenly
+        a_look_takes_nothing
+        a_limit_defined_anew_begins_anew
+        many_hits_at_once_never_exceed_any_limit;
     races:
         of_many_right_codes_one_wins
         of_many_wrong_codes_exactly_the_budget_is_compared

@@ -31,6 +31,7 @@ macro_rules! script {
 script!(ISSUE, "gate.lua", "fresh.lua", "record.lua", "issue.lua");
 script!(ATTEMPT, "gate.lua", "read.lua", "record.lua", "attempt.lua");
 script!(HIT, "hit.lua");
+script!(RATE, "rate.lua");
 script!(GET, "get.lua");
 script!(PUT, "put.lua");
 script!(TAKE, "take.lua");

@@ -6,6 +6,8 @@ from .cluster import Cluster
 from .group import Group
 from .instance import Server
 from .memcached import Memcached
+from .oldandnew import Redis6, Valkey
+from .pgbouncer import PgBouncer
 from .postgres import Postgres
 from .redis import Redis
 from .redistls import RedisTls
@@ -22,6 +24,9 @@ SERVERS: dict[str, Server | Group] = {
     "cluster": Cluster(),
     "sentinel": Sentinel(),
     "postgres": Postgres(),
+    "pgbouncer": PgBouncer(),
+    "redis6": Redis6(),
+    "valkey": Valkey(),
     "memcached": Memcached("memcached"),
     "memcached2": Memcached("memcached2"),
 }

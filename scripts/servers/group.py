@@ -1,4 +1,4 @@
-"""Several Redis processes that make one service, each in a folder inside the group's."""
+"""Several servers that make one service, each in a folder inside the group's."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class Group(ABC):
     def assemble(self, launch: Launch) -> str:
         """Starts the members in their order and makes them one; returns the URL."""
 
+    def member(self, kind: str) -> Server:
+        """What can stop a member; one Redis ends every kind of redis-server."""
+        return Redis()
+
 
 def start(
     service: Server | Group,
@@ -44,7 +48,7 @@ def stop(service: Server | Group, directory: Path) -> None:
     if isinstance(service, Server):
         instance.stop(service, directory)
     else:
-        _stop_members(directory)
+        _stop_members(service, directory)
         shutil.rmtree(directory)
 
 
@@ -70,7 +74,7 @@ def _start_group(
     return url, started
 
 
-def _stop_members(directory: Path) -> None:
+def _stop_members(group: Group, directory: Path) -> None:
     for folder in directory.iterdir():
-        if kind_in(folder):
-            instance.stop(Redis(), folder)  # It ends every kind of redis-server.
+        if kind := kind_in(folder):
+            instance.stop(group.member(kind), folder)

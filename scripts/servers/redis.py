@@ -14,9 +14,12 @@ class Redis(Server):
     process = "redis-server"
     stop_signal = signal.SIGKILL  # Its data goes with the folder: nothing to save.
 
+    def program(self) -> str:
+        return binary("redis-server")
+
     def command(self, instance: Instance) -> list[str]:
         return [
-            binary("redis-server"),
+            self.program(),
             *("--bind", "127.0.0.1"),
             *("--port", str(instance.port)),
             *("--save", ""),

@@ -3,30 +3,27 @@
 //! `sql/postgres_1.sql` holds the functions for the hot operations; they say the same as [`Record`](super::challenge),
 //! on columns. Time is the server's.
 
+mod address;
 mod pool;
 mod rows;
 mod schema;
+mod statement;
 
 use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Execute, Postgres, Row, query_with};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 
+use self::address::Address;
 use self::pool::Pool;
-use self::rows::{
-    failed, get, interval, is_outage, is_terminated, number, read_entry, read_id, span, unexpected, unopened,
-};
+use self::rows::{failed, get, is_outage, is_terminated, number, read_entry, read_id, span, unexpected};
 use self::schema::Place;
+use self::statement::{Query, Statement, query};
 use super::challenge::millis;
 use super::sql::{self, Columns};
 use super::*;
-use crate::error::{Error, Result};
-
-type Sql = Arc<str>;
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+use crate::error::Result;
 
 /// One database and schema.
 pub(crate) struct PostgresStore {
@@ -41,15 +38,12 @@ impl PostgresStore {
     /// `CONFIG` for a malformed URL, refused credentials or rights, and tables that are not ours;
     /// `STORE_UNAVAILABLE` when the server does not answer.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let malformed =
-            |_| Error::config("the store URL is malformed; write postgres://USER:PASSWORD@HOST:PORT/DATABASE");
-        let connect = PgConnectOptions::from_str(url).map_err(malformed)?.disable_statement_logging();
-        let mut connection = pool::connect(&connect, None, options.deadline).await?.map_err(unopened)?;
-        let place =
-            schema::prepare(&mut connection, options.schema.as_deref(), &options.table_prefix, options.deadline)
-                .await?;
-        let setup = place.strict.then_some("SET default_transaction_isolation = 'read committed'");
-        let pool = Pool::new(connect, options.connect, setup, options.max_connections);
+        let address = Address::parse(url)?;
+        let (connection, place) =
+            schema::open(&address, options.schema.as_deref(), &options.table_prefix, options.deadline).await?;
+        let strict = place.strict && !place.pooled;
+        let setup = strict.then_some("SET default_transaction_isolation = 'read committed'");
+        let pool = Pool::new(address.options, options.connect, setup, options.max_connections);
         if setup.is_none() {
             pool.adopt(connection);
         }
@@ -57,13 +51,12 @@ impl PostgresStore {
     }
 
     /// One statement, one round trip, at most one row.
-    async fn ask(&self, mut query: Query<'_>) -> Result<Option<PgRow>> {
-        let arguments = query.take_arguments().map_err(|_| unexpected())?.unwrap_or_default();
-        let sql = query.sql();
+    async fn ask(&self, query: Query<'_>) -> Result<Option<PgRow>> {
+        let said = query.said()?;
         loop {
             let mut lease = self.pool.lease().await?;
             let reused = lease.is_reused();
-            match query_with(sql.clone(), arguments.clone()).fetch_optional(lease.driver()?).await {
+            match said.fetch(lease.driver()?).await {
                 Ok(row) => {
                     lease.done();
                     return Ok(row);
@@ -85,23 +78,23 @@ impl PostgresStore {
     }
 }
 
-/// What is said to the server. The driver prepares each once per connection.
+/// What is said to the server.
 struct Statements {
-    get: Sql,
-    put: Sql,
-    put_absent: Sql,
-    put_version: Sql,
-    take: Sql,
-    count: Sql,
-    issue: Sql,
-    attempt: Sql,
-    hit: Sql,
-    amend: Sql,
-    peek: Sql,
-    purge: Sql,
+    get: Statement,
+    put: Statement,
+    put_absent: Statement,
+    put_version: Statement,
+    take: Statement,
+    count: Statement,
+    issue: Statement,
+    attempt: Statement,
+    hit: Statement,
+    amend: Statement,
+    peek: Statement,
+    purge: Statement,
 }
 
-const GET: &str = r#"SELECT e.value, e.number, e.version, e.expires_at - {now} AS rest FROM {schema}."{prefix}entries" e WHERE e.key = $1"#;
+const GET: &str = r#"SELECT e.value, e.number, e.version, {ms}e.expires_at - {now}{/ms} AS rest FROM {schema}."{prefix}entries" e WHERE e.key = $1"#;
 const PUT: &str = r#"INSERT INTO {schema}."{prefix}entries" AS e (key, value, number, expires_at, version)
 VALUES ($1, $2, $3, {now} + $4, (random() * 1e18)::bigint)
 ON CONFLICT (key) DO UPDATE SET value = $2, number = $3, expires_at = excluded.expires_at, version = excluded.version
@@ -110,7 +103,7 @@ const PUT_VERSION: &str = r#"UPDATE {schema}."{prefix}entries" e
 SET value = $2, number = $3, expires_at = {now} + $4, version = (random() * 1e18)::bigint
 WHERE e.key = $1 AND e.version = $5 AND e.expires_at > {now} RETURNING 1"#;
 const TAKE: &str = r#"DELETE FROM {schema}."{prefix}entries" e WHERE e.key = $1
-RETURNING e.value, e.number, e.version, e.expires_at - {now} AS rest"#;
+RETURNING e.value, e.number, e.version, {ms}e.expires_at - {now}{/ms} AS rest"#;
 /// What is no number counts as the greatest; sums stop at the ends of their range.
 const COUNT: &str = r#"INSERT INTO {schema}."{prefix}entries" AS e (key, number, expires_at, version)
 VALUES ($1, $2, {now} + $3, (random() * 1e18)::bigint)
@@ -118,12 +111,13 @@ ON CONFLICT (key) DO UPDATE SET value = NULL, version = excluded.version,
     number = CASE WHEN e.expires_at > excluded.expires_at - $3 THEN greatest(-9223372036854775808,
         least(9223372036854775807, coalesce(e.number, 9223372036854775807)::numeric + $2))::bigint ELSE $2 END,
     expires_at = CASE WHEN e.expires_at > excluded.expires_at - $3 THEN e.expires_at ELSE excluded.expires_at END
-RETURNING e.number, greatest(e.expires_at - {now}, interval '1 millisecond') AS rest"#;
-const ISSUE: &str = r#"SELECT outcome, wait, attempts_left, kept_id, kept_sealed
+RETURNING e.number, greatest({ms}e.expires_at - {now}{/ms}, 1) AS rest"#;
+const ISSUE: &str = r#"SELECT outcome, {ms}wait{/ms} AS wait, attempts_left, kept_id, kept_sealed
 FROM {schema}."{prefix}issue_1"($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"#;
-const ATTEMPT: &str = r#"SELECT outcome, wait, attempts_left, opened
+const ATTEMPT: &str = r#"SELECT outcome, {ms}wait{/ms} AS wait, attempts_left, opened
 FROM {schema}."{prefix}attempt_1"($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#;
-const HIT: &str = r#"SELECT allowed, remaining, resets_in FROM {schema}."{prefix}hit_1"($1, $2, $3, $4)"#;
+const HIT: &str =
+    r#"SELECT allowed, remaining, {ms}resets_in{/ms} AS resets_in FROM {schema}."{prefix}hit_1"($1, $2, $3, $4)"#;
 /// `$2` an id or any, `$3` refund, `$4` keep the challenge.
 const AMEND: &str = r#"UPDATE {schema}."{prefix}challenges" c SET
     cooldown_until = CASE WHEN $3 THEN NULL ELSE c.cooldown_until END,
@@ -131,7 +125,7 @@ const AMEND: &str = r#"UPDATE {schema}."{prefix}challenges" c SET
     id = CASE WHEN $4 THEN c.id END, key_id = CASE WHEN $4 THEN c.key_id END,
     digest = CASE WHEN $4 THEN c.digest END, sealed = CASE WHEN $4 THEN c.sealed END
 WHERE c.key = $1 AND c.id = coalesce($2, c.id) AND c.expires_at > {now} RETURNING 1"#;
-const PEEK: &str = r#"SELECT c.id, c.sealed, c.expires_at - {now} AS rest, c.cooldown_until - {now} AS cooldown,
+const PEEK: &str = r#"SELECT c.id, c.sealed, {ms}c.expires_at - {now}{/ms} AS rest, {ms}c.cooldown_until - {now}{/ms} AS cooldown,
     greatest(c.max_attempts - c.attempts, 0)::bigint AS attempts_left,
     CASE WHEN c.failure_ends_at > {now} THEN c.failure_count ELSE 0 END::bigint AS failures
 FROM {schema}."{prefix}challenges" c WHERE c.key = $1 AND c.id IS NOT NULL"#;
@@ -150,7 +144,11 @@ impl Statements {
     fn new(place: &Place) -> Self {
         // Whole milliseconds, as everywhere.
         let now = "date_trunc('milliseconds', clock_timestamp())";
-        let made = |sql: &str| Sql::from(place.named(&sql.replace("{now}", now)));
+        let made = |sql: &str| {
+            let sql =
+                sql.replace("{now}", now).replace("{ms}", "(extract(epoch FROM ").replace("{/ms}", ") * 1000)::bigint");
+            Statement::new(&sql, place)
+        };
         Self {
             get: made(GET),
             put: made(&PUT.replace("{when}", "true")),
@@ -176,7 +174,7 @@ impl Store for PostgresStore {
     fn put<'a>(&'a self, key: &'a Key, value: &'a [u8], ttl: Duration, when: When) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move {
             let columns = Columns::of(value);
-            let put = |sql| query(sql).bind(key.as_str()).bind(columns.value).bind(columns.number).bind(interval(ttl));
+            let put = |sql| query(sql).bind(key.as_str()).bind(columns.value).bind(columns.number).bind(ttl);
             let put = match &when {
                 When::Always => put(&self.sql.put),
                 When::Absent => put(&self.sql.put_absent),
@@ -195,7 +193,7 @@ impl Store for PostgresStore {
 
     fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>> {
         Box::pin(async move {
-            let row = self.answer(query(&self.sql.count).bind(key.as_str()).bind(by).bind(interval(ttl))).await?;
+            let row = self.answer(query(&self.sql.count).bind(key.as_str()).bind(by).bind(ttl)).await?;
             Ok(Count { value: get(&row, "number")?, ttl: span(&row, "rest")? })
         })
     }
@@ -205,18 +203,18 @@ impl Store for PostgresStore {
             let keep = Duration::from_millis(millis(input.life) / 2);
             let issue = query(&self.sql.issue)
                 .bind(key.as_str())
-                .bind(&input.purpose)
+                .bind(&*input.purpose)
                 .bind(&input.id[..])
                 .bind(i64::from(input.digest.key))
                 .bind(&input.digest.bytes[..])
-                .bind(&input.sealed)
-                .bind(interval(input.life))
+                .bind(&input.sealed[..])
+                .bind(input.life)
                 .bind(i32::from(input.max_attempts))
-                .bind(interval(input.cooldown))
+                .bind(input.cooldown)
                 .bind(i64::from(input.issues.max))
-                .bind(interval(input.issues.window))
+                .bind(input.issues.window)
                 .bind(i64::from(input.failures.max))
-                .bind(input.keep.then(|| interval(keep)));
+                .bind(input.keep.then_some(keep));
             let row = self.answer(bind_gate(issue, gate)).await?;
             Ok(match get(&row, "outcome")? {
                 "new" => Issued::New { attempts_left: number(&row, "attempts_left")? },
@@ -246,9 +244,9 @@ impl Store for PostgresStore {
                 .bind(ids)
                 .bind(digests)
                 .bind(i64::from(input.verifies.max))
-                .bind(interval(input.verifies.window))
+                .bind(input.verifies.window)
                 .bind(i64::from(input.failures.max))
-                .bind(interval(input.failures.window));
+                .bind(input.failures.window);
             let row = self.answer(bind_gate(attempt, gate)).await?;
             Ok(match get(&row, "outcome")? {
                 "right" => Attempted::Right { sealed: get(&row, "opened")? },
@@ -261,7 +259,7 @@ impl Store for PostgresStore {
     fn hit<'a>(&'a self, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<Hit>> {
         Box::pin(async move {
             let hit = query(&self.sql.hit).bind(gate.key.as_str()).bind(i64::from(gate.limit.max));
-            let row = self.answer(hit.bind(interval(gate.limit.window)).bind(i64::from(cost))).await?;
+            let row = self.answer(hit.bind(gate.limit.window).bind(i64::from(cost))).await?;
             let remaining = number(&row, "remaining")?;
             Ok(Hit { allowed: get(&row, "allowed")?, remaining, resets_in: span(&row, "resets_in")? })
         })
@@ -313,15 +311,11 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn query<'q>(sql: &Sql) -> Query<'q> {
-    sqlx::query(AssertSqlSafe(Arc::clone(sql)))
-}
-
 fn bind_gate<'q>(query: Query<'q>, gate: Option<&'q Gate>) -> Query<'q> {
     query
         .bind(gate.map(|g| g.key.as_str()))
         .bind(gate.map(|g| i64::from(g.limit.max)))
-        .bind(gate.map(|g| interval(g.limit.window)))
+        .bind(gate.map(|g| g.limit.window))
 }
 
 fn refused(outcome: &str, row: &PgRow) -> Result<Refused> {

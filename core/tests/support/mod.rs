@@ -22,6 +22,7 @@ pub enum Kind {
     SqliteReference,
     Postgres,
     PostgresReference,
+    PgBouncer,
     Redis,
     RedisReference,
     RedisTls,
@@ -30,17 +31,20 @@ pub enum Kind {
     Upstash,
     UpstashReference,
     UpstashTls,
+    Redis6,
+    Valkey,
     Memcached,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
         Kind::SqliteReference,
         Kind::Postgres,
         Kind::PostgresReference,
+        Kind::PgBouncer,
         Kind::Redis,
         Kind::RedisReference,
         Kind::RedisTls,
@@ -49,6 +53,8 @@ impl Kind {
         Kind::Upstash,
         Kind::UpstashReference,
         Kind::UpstashTls,
+        Kind::Redis6,
+        Kind::Valkey,
         Kind::Memcached,
     ];
 
@@ -60,6 +66,7 @@ impl Kind {
             Kind::SqliteReference => "sqlite_reference",
             Kind::Postgres => "postgres",
             Kind::PostgresReference => "postgres_reference",
+            Kind::PgBouncer => "postgres_pgbouncer",
             Kind::Redis => "redis",
             Kind::RedisReference => "redis_reference",
             Kind::RedisTls => "redis_tls",
@@ -68,6 +75,8 @@ impl Kind {
             Kind::Upstash => "upstash",
             Kind::UpstashReference => "upstash_reference",
             Kind::UpstashTls => "upstash_tls",
+            Kind::Redis6 => "redis_6",
+            Kind::Valkey => "redis_valkey",
             Kind::Memcached => "memcached",
         }
     }
@@ -79,6 +88,10 @@ impl Kind {
             Some("upstash") => Some(server("ONCECODE_TEST_REDIS")),
             _ => None,
         }
+    }
+
+    fn is_postgres(self) -> bool {
+        self.name().starts_with("postgres")
     }
 
     fn is_reference(self) -> bool {
@@ -95,12 +108,15 @@ impl Kind {
                 format!("sqlite:{}", std::env::temp_dir().join(format!("oncecode-{prefix}.db")).display())
             }
             Kind::Postgres | Kind::PostgresReference => server("ONCECODE_TEST_POSTGRES"),
+            Kind::PgBouncer => server("ONCECODE_TEST_PGBOUNCER"),
             Kind::Redis | Kind::RedisReference => server("ONCECODE_TEST_REDIS"),
             Kind::RedisTls => server("ONCECODE_TEST_REDISTLS"),
             Kind::RedisCluster => server("ONCECODE_TEST_CLUSTER"),
             Kind::RedisSentinel => server("ONCECODE_TEST_SENTINEL"),
             Kind::Upstash | Kind::UpstashReference => server("ONCECODE_TEST_UPSTASH"),
             Kind::UpstashTls => server("ONCECODE_TEST_UPSTASHTLS"),
+            Kind::Redis6 => server("ONCECODE_TEST_REDIS6"),
+            Kind::Valkey => server("ONCECODE_TEST_VALKEY"),
             Kind::Memcached => memcached_time::url(),
         };
         let memory = MemoryStore::new(std::sync::Arc::new(clock.clone()));
@@ -147,7 +163,7 @@ impl Fixture for Corner {
                 return redis_time::advance(&redis, &self.prefix, by).await;
             }
             match self.kind {
-                Kind::Postgres | Kind::PostgresReference => sql_time::advance(&self.url, &self.prefix, by).await,
+                kind if kind.is_postgres() => sql_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Memcached => memcached_time::advance(&self.url, &self.prefix, by).await,
                 _ => self.clock.advance(by),
             }
@@ -167,7 +183,7 @@ impl Corner {
             return redis_time::assert_all_expire(&redis, &self.prefix).await;
         }
         match self.kind {
-            Kind::Postgres | Kind::PostgresReference => sql_time::assert_all_expire(&self.url, &self.prefix).await,
+            kind if kind.is_postgres() => sql_time::assert_all_expire(&self.url, &self.prefix).await,
             _ => {}
         }
     }

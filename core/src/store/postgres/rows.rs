@@ -3,27 +3,15 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
-use sqlx::postgres::types::PgInterval;
 use sqlx::{Decode, Postgres, Row, Type};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Entry;
-use crate::store::challenge::millis;
 use crate::store::sql;
-
-/// Longer spans would leave the range of the server's times.
-const LONGEST_MS: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
-
-pub(super) fn interval(span: Duration) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: millis(span).min(LONGEST_MS) as i64 * 1000 }
-}
 
 /// A span of time in whole milliseconds; none and negative ones are zero.
 pub(super) fn span(row: &PgRow, name: &str) -> Result<Duration> {
-    let found = get::<Option<PgInterval>>(row, name)?.unwrap_or_default();
-    // The difference of two times has no months.
-    let micros = i64::from(found.days) * 24 * 60 * 60 * 1_000_000 + found.microseconds;
-    Ok(Duration::from_millis(micros.max(0) as u64 / 1000))
+    Ok(Duration::from_millis(get::<Option<i64>>(row, name)?.unwrap_or(0).max(0) as u64))
 }
 
 pub(super) fn number(row: &PgRow, name: &str) -> Result<u32> {
@@ -31,7 +19,7 @@ pub(super) fn number(row: &PgRow, name: &str) -> Result<u32> {
 }
 
 pub(super) fn read_id(row: &PgRow, name: &str) -> Result<[u8; 16]> {
-    get::<&[u8]>(row, name)?.try_into().map_err(|_| unexpected())
+    get::<Vec<u8>>(row, name)?.try_into().map_err(|_| unexpected())
 }
 
 pub(super) fn read_entry(row: Option<PgRow>) -> Result<Option<Entry>> {
@@ -84,6 +72,12 @@ pub(super) fn unexpected() -> Error {
 /// What concerns the server rather than one statement.
 pub(super) fn is_outage(error: &sqlx::Error) -> bool {
     matches!(class(error).as_deref(), None | Some("08" | "25" | "57"))
+}
+
+/// A pooler refuses a session that asks for what it does not know.
+pub(super) fn is_parameter_unknown(error: &sqlx::Error) -> bool {
+    let said = error.as_database_error().map(|e| e.message());
+    said.is_some_and(|said| said.contains("startup parameter"))
 }
 
 /// `pg_terminate_backend` or a fast shutdown.

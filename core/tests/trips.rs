@@ -57,6 +57,8 @@ fn commands(kind: &str) -> &'static [&'static str] {
     match kind {
         "redis" => &["EVALSHA"],
         "upstash" => &["POST / EVALSHA"],
+        // Nothing is prepared there, under no name either.
+        "pgbouncer" => &["Query"],
         // The four go out together: one statement, one answer.
         _ => &["Bind", "Close", "Execute", "Sync"],
     }
@@ -75,6 +77,13 @@ fn an_issue_and_a_verify_on_postgres_are_one_trip_each() {
 #[test]
 fn an_issue_and_a_verify_on_upstash_are_one_request_each() {
     flows("upstash");
+fn an_issue_and_a_verify_through_pgbouncer_are_one_trip_each() {
+    flows("pgbouncer");
+}
+
+#[test]
+fn a_hit_through_pgbouncer_is_one_trip() {
+    hits("pgbouncer");
 }
 
 #[test]

@@ -22,6 +22,7 @@ class Redis(Server):
             self.program(),
             *("--bind", "127.0.0.1"),
             *("--port", str(instance.port)),
+            *("--unixsocket", "redis.sock"),  # In its data folder.
             *("--save", ""),
             *("--appendonly", "yes" if instance.durable else "no"),
         ]

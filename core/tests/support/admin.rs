@@ -1,5 +1,7 @@
 //! A connection of the test's own to a server under test, for what only an administrator may do.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;

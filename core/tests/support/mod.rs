@@ -4,7 +4,7 @@
 
 mod memcached_time;
 pub mod redis_time;
-mod sql_time;
+pub mod sql_time;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -136,6 +136,9 @@ impl Kind {
 
 /// Tests share two cores with the servers: a deadline is no part of what they check here.
 pub const LONG: Duration = Duration::from_secs(30);
+
+/// What a user of Redis may do at least, as docs/stores.md has it.
+pub const REDIS_COMMANDS: &str = "+evalsha +eval +get +set +del +pttl +incr +incrby +select";
 
 /// A private part of a store.
 pub struct Corner {

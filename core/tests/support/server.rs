@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A private Redis or PostgreSQL that keeps its data when it is killed, or a service of several processes. It ends with
+/// A private server that keeps its data when it is killed, or a service of several processes. It ends with
 /// this guard.
 pub struct Server {
     pub kind: &'static str,
@@ -28,10 +28,11 @@ impl Server {
         let redis = behind.iter().map(|redis| ("ONCECODE_TEST_REDIS", &*redis.url));
         let facts = services(&[&["start", kind], durable(kind)].concat(), redis);
         let text = |name: &str| facts[name].as_str().expect("a text").to_owned();
-        let port = number(&facts["port"]);
         let list = |name: &str| facts[name].as_array().cloned().unwrap_or_default();
         let pairs = list("pids").into_iter().zip(list("ports"));
-        let members = pairs.map(|(pid, port)| Member { pid: number(&pid), port: number(&port) }).collect();
+        let members: Vec<_> = pairs.map(|(pid, port)| Member { pid: number(&pid), port: number(&port) }).collect();
+        // The pooler stands in front of what was started before it.
+        let port = members.last().filter(|_| kind == "pgbouncer").map_or(number(&facts["port"]), |last| last.port);
         Self { kind, url: text("url"), port, members, behind, pid: pid(&facts), dir: text("dir").into() }
     }
 
@@ -79,7 +80,9 @@ impl Server {
 
     /// The URL with another port.
     pub fn url_at(&self, port: u16) -> String {
-        self.url.replace(&format!(":{}/", self.port), &format!(":{port}/"))
+        // Credentials may hold the number, too.
+        let (credentials, place) = self.url.split_at(self.url.rfind('@').unwrap_or(0));
+        credentials.to_owned() + &place.replacen(&format!(":{}", self.port), &format!(":{port}"), 1)
     }
 
     fn family(&self) -> Vec<u32> {

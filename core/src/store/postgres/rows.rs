@@ -33,11 +33,25 @@ pub(super) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, 
 
 /// Why a connection could not be opened or the tables not be made.
 pub(super) fn unopened(error: sqlx::Error) -> Error {
+    let said = error.as_database_error().map(|e| e.message().to_owned()).unwrap_or_default();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let message = match (&error, code(&error).as_deref()) {
+        // A pooler's refusals are told apart by words alone.
+        (_, Some("08P01")) if says(&["authentication failed", "no such user"]) => {
+            "PgBouncer refuses this user or password"
+        }
+        (_, Some("08P01")) if says(&["no such database"]) => "PgBouncer knows no such database",
+        (_, Some("08P01")) if says(&["startup parameter"]) => {
+            "PgBouncer refuses a parameter of the store URL; take options out of it"
+        }
         (_, Some("28P01" | "28000")) => "PostgreSQL refuses this user or password",
         (_, Some("3D000")) => "there is no such PostgreSQL database",
         (_, Some("42501")) => {
             "this PostgreSQL user may not make or use the tables; grant CREATE on the schema, or use another schema"
+        }
+        (sqlx::Error::Io(e), _) if e.to_string().contains("certificate") => {
+            "the PostgreSQL server's certificate is not trusted, or is for another name than the store URL's: name its \
+             authority's file by sslrootcert=, and the server as its certificate does"
         }
         (sqlx::Error::Tls(_), _) => "no TLS connection to PostgreSQL; check sslmode and certificates in the URL",
         (sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_), _) => "the store URL cannot be used as it is",
@@ -53,8 +67,18 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
             (ErrorKind::Internal, "PostgreSQL gave an answer that makes no sense")
         }
         None => (ErrorKind::StoreUnavailable, "PostgreSQL cannot be reached"),
+        _ if code(&error).as_deref() == Some("25006") => (
+            ErrorKind::StoreUnavailable,
+            "PostgreSQL may only be read: it is a standby, or default_transaction_read_only is on",
+        ),
+        Some("53") => (ErrorKind::StoreUnavailable, "PostgreSQL is out of connections, memory or disk"),
+        // A name that is known here and not there, or the other way round.
+        _ if matches!(code(&error).as_deref(), Some("26000" | "42P05")) => (
+            ErrorKind::Config,
+            "a pooler gives each transaction another connection; take pgbouncer=false out of the store URL",
+        ),
         // Connections, resources, operators, state, the system, conflicts: all of them pass.
-        Some("08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX") => {
+        Some("08" | "25" | "40" | "55" | "57" | "58" | "XX") => {
             (ErrorKind::StoreUnavailable, "PostgreSQL cannot do this at the moment")
         }
         Some("3D" | "3F" | "42" | "28") => {

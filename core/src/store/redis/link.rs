@@ -15,6 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::deadline::late;
 use crate::store::lua::UNDONE;
 
+const FORBIDDEN: &str = "the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL, INCR or INCRBY on keys of our prefix, \
+     or SELECT where the store URL has a database number";
+
 /// How long at least between two looks at where a Cluster's keys are now.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -62,7 +65,11 @@ impl Link {
         match self.is_cluster() {
             // Each node was greeted on the way; one that is absent now need not be when it is needed.
             true => self.0.live().await.map(|_| ()),
-            false => self.run(&cmd("PING")).await.map(|_| ()),
+            false => match self.run(&cmd("PING")).await {
+                // Only one who has logged in is told what he may not do.
+                Err(e) if e.message() == FORBIDDEN => Ok(()),
+                answer => answer.map(|_| ()),
+            },
         }
     }
 
@@ -176,9 +183,9 @@ impl Shared {
                 "the Redis server's certificate is not trusted, or is for another name than the store URL's: name its \
                  authority's file by ?ssl_ca_certs=, and the server as its certificate does",
             ),
-            Kind::Server(ServerErrorKind::NoPerm) => {
-                Some("the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL or INCRBY on these keys")
-            }
+            // Of what a script may not do, some versions tell by words alone.
+            Kind::Server(ServerErrorKind::NoPerm) => Some(FORBIDDEN),
+            _ if says(&["can't run this command", "no permissions", "NOPERM"]) => Some(FORBIDDEN),
             Kind::MasterNameNotFoundBySentinel => Some("the Sentinels know no master of the name in the store URL"),
             Kind::InvalidClientConfig => return malformed(error.category()),
             _ if error.detail().is_some_and(|d| d.contains("DB index")) => Some("Redis has no database of that number"),
@@ -196,6 +203,8 @@ impl Shared {
         };
         let why = match error.is_io_error() || is_moved {
             true => "Redis cannot be reached".to_owned(),
+            false if is_demoted(&error) => "this Redis is a replica, which may only be read".to_owned(),
+            false if says(&["used memory > 'maxmemory'"]) => "Redis is full: it has reached its maxmemory".to_owned(),
             false => format!("Redis refused: {code}"),
         };
         let is_undone = UNDONE.contains(&&*code);
@@ -236,9 +245,10 @@ fn is_old(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
 }
 
-/// A master that became a replica: another connection may lead to the new master.
+/// A master that became a replica: another connection may lead to the new master. Of a script, Redis 6 tells so by words.
 fn is_demoted(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly)
+    let by_words = || error.detail().is_some_and(|said| said.contains("READONLY"));
+    error.kind() == redis::ErrorKind::Server(ServerErrorKind::ReadOnly) || by_words()
 }
 
 impl fmt::Debug for Link {

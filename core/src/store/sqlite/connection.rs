@@ -156,7 +156,12 @@ async fn connect(options: &SqliteConnectOptions, prefix: &str) -> Result<SqliteC
     if version(&mut connection, prefix).await? < STEPS.len() as i64 {
         migrate(&mut connection, prefix).await?;
     }
-    Ok(connection)
+    // Deletes nothing, but is refused where nothing may be written.
+    let probe = named(r#"DELETE FROM "{prefix}migrations" WHERE version < 0"#, "", prefix);
+    match sqlx::raw_sql(AssertSqlSafe(probe)).execute(&mut connection).await {
+        Err(e) if !is_busy(&e) => Err(e.into()),
+        _ => Ok(connection),
+    }
 }
 
 async fn migrate(connection: &mut SqliteConnection, prefix: &str) -> Result<(), Refused> {

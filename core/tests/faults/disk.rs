@@ -1,0 +1,138 @@
+//! SQLite on a disk that is full, or that may only be read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oncecode::ErrorKind;
+
+use crate::caller::{Client, misconfigured, unavailable};
+use crate::support::{runtime, unique};
+
+/// The folder that the other process is to fill.
+const ORDER: &str = "ONCECODE_FAULTS_DISK_ORDER";
+
+/// Small enough to be full after a few hundred codes.
+const BYTES: u64 = 1_200_000;
+
+pub async fn a_full_disk_is_told_and_recovered_from() {
+    // A real one, where the kernel lets us make it.
+    if let Some(disk) = Disk::mount() {
+        let ballast = disk.0.join("ballast");
+        fs::write(&ballast, vec![0; BYTES as usize / 2]).expect("room for the ballast");
+        let said = fills(&disk.0, || fs::remove_file(&ballast).expect("removed")).await;
+        assert!(said.contains("disk is full"), "{said}");
+    }
+    // Anywhere: another process, whose files must not grow beyond a limit until it is lifted.
+    let folder = folder();
+    let limited = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\"", BYTES / 1024);
+    let program = std::env::current_exe().expect("this program");
+    let mut shell = Command::new("bash");
+    let done = shell.args(["-c", &limited]).arg(program).env(ORDER, &folder).status().expect("bash runs");
+    assert!(done.success(), "the other process failed");
+    fs::remove_dir_all(folder).expect("removed");
+}
+
+/// The other process.
+pub fn is_asked_to_be_somebody_else() -> bool {
+    let Ok(folder) = std::env::var(ORDER) else { return false };
+    runtime().block_on(async {
+        let lift = || {
+            let own = std::process::id().to_string();
+            let lifted = Command::new("prlimit").args(["--pid", &own, "--fsize=unlimited:"]).status();
+            assert!(lifted.expect("prlimit runs").success(), "the limit stays");
+        };
+        fills(Path::new(&folder), lift).await;
+    });
+    true
+}
+
+/// Issues until nothing more can be written, and on when there is room again. Returns what was told.
+async fn fills(folder: &Path, make_room: impl FnOnce()) -> String {
+    let url = format!("sqlite:{}", folder.join("codes.db").display());
+    let client = Client::open(&url).await.expect("open");
+    let (used, live) = (client.issue().await.expect("issue"), client.issue().await.expect("issue"));
+    client.verify(&used).await.expect("verify");
+    let mut codes = Vec::new();
+    let said = loop {
+        match client.issue().await {
+            Ok(code) => codes.push(code),
+            Err(e) => break unavailable(async { Err::<(), _>(e) }).await,
+        }
+        assert!(codes.len() < 5000, "the disk is never full");
+    };
+    assert!(codes.len() > 20, "full too soon: {}", codes.len());
+    for _ in 0..5 {
+        unavailable(client.issue()).await;
+    }
+    // What cannot be noted as used is not accepted; a note that fits still may be.
+    let mut accepted = 0;
+    for code in codes.iter().take(20) {
+        match client.outcome(code).await {
+            Ok(()) => accepted += 1,
+            Err(kind) => assert_eq!(kind, ErrorKind::StoreUnavailable),
+        }
+    }
+    let others = Client::open(&url).await;
+    make_room();
+    client.works().await;
+    client.verify(&live).await.expect("the code is still there");
+    let again = match others {
+        Ok(others) => others,
+        Err(e) => {
+            assert_eq!(e.kind(), ErrorKind::StoreUnavailable, "{e:?}");
+            Client::open(&url).await.expect("there is room")
+        }
+    };
+    assert_eq!(again.outcome(&used).await, Err(ErrorKind::CodeNotFound));
+    let mut live = 0;
+    for code in &codes {
+        // The ledger would know of a second time.
+        match client.outcome(code).await {
+            Ok(()) => live += 1,
+            Err(kind) => assert_eq!(kind, ErrorKind::CodeNotFound),
+        }
+    }
+    assert_eq!(live + accepted, codes.len(), "what was told is what is there");
+    said
+}
+
+pub async fn a_file_that_may_only_be_read_is_told_at_open() {
+    let folder = folder();
+    let url = format!("sqlite:{}", folder.join("codes.db").display());
+    Client::open(&url).await.expect("open").works().await;
+    let said = misconfigured(Client::open(&format!("{url}?mode=ro"))).await;
+    assert!(said.contains("read-only"), "{said}");
+    fs::remove_dir_all(folder).expect("removed");
+}
+
+fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("oncecode-{}", unique()));
+    fs::create_dir(&folder).expect("a folder");
+    folder
+}
+
+/// A file system of a few hundred kilobytes.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` where the kernel does not let us.
+    fn mount() -> Option<Self> {
+        let folder = folder();
+        let size = format!("size={BYTES}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(folder));
+        }
+        fs::remove_dir(folder).expect("removed");
+        None
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // At the end of the last user of its files, whenever that is.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
+    }
+}

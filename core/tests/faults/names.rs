@@ -1,0 +1,76 @@
+//! URLs that lead to another place than meant, and data that is not ours.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
+use std::process::Command;
+
+use oncecode::store::{Attempted, Gate, Limit};
+use oncecode::testkit::{FakeClock, inputs, key, open_store};
+use sqlx::{Row, raw_sql};
+
+use crate::admin::{Admin, admin};
+use crate::caller::{Client, DEADLINE, misconfigured};
+use crate::server::Server;
+
+pub async fn a_postgres_certificate_for_another_name_is_refused() {
+    let server = Server::start("postgres");
+    let mut admin = admin(&server).await;
+    let Admin::Postgres(connection) = &mut admin else { unreachable!("it is PostgreSQL") };
+    let row = raw_sql("SHOW data_directory").fetch_one(connection).await.expect("its folder");
+    let folder = PathBuf::from(row.get::<String, _>(0));
+    // Its own authority, for localhost alone.
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+                -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+                -keyout server.key -out server.crt";
+    let made =
+        Command::new("openssl").args(make.split_whitespace()).current_dir(&folder).output().expect("openssl runs");
+    assert!(made.status.success(), "{made:?}");
+    let owner = fs::metadata(&folder).expect("its owner");
+    for file in ["server.key", "server.crt"].map(|name| folder.join(name)) {
+        chown(&file, Some(owner.uid()), Some(owner.gid())).expect("given");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("closed");
+    }
+    admin.ask("ALTER SYSTEM SET ssl = on").await;
+    admin.ask("SELECT pg_reload_conf()").await;
+
+    let trusting = |host: &str, ca: &str| format!("{}?sslmode=verify-full{ca}", server.url.replace("127.0.0.1", host));
+    let own = format!("&sslrootcert={}", folder.join("server.crt").display());
+    Client::open(&trusting("localhost", &own)).await.expect("the right name").works().await;
+    for url in [trusting("127.0.0.1", &own), trusting("localhost", ""), trusting("localhost", "&sslrootcert=/nowhere")]
+    {
+        let said = misconfigured(Client::open(&url)).await;
+        assert!(said.contains("TLS") || said.contains("certificate"), "{said}");
+    }
+}
+
+pub async fn a_redis_database_that_does_not_exist_is_told() {
+    let server = Server::start("redis");
+    let said = misconfigured(Client::open(&server.url.replace("/0", "/99"))).await;
+    assert!(said.contains("database"), "{said}");
+    Client::open(&server.url.replace("/0", "/15")).await.expect("the last one").works().await;
+}
+
+/// Somebody else writes where only we should: it is no code, and whoever asks gets an answer.
+pub async fn foreign_values_under_our_names_are_neither_trusted_nor_hung_upon() {
+    let server = Server::start("redis");
+    let mut admin = admin(&server).await;
+    let store = open_store(&server.url, FakeClock::default(), DEADLINE).await.expect("open");
+    let long = "x".repeat(400);
+    for (number, value) in
+        ["HSET {} a b", "SET {} garbage", &format!("SET {{}} {long}"), "SET {} 1", "RPUSH {} a"].iter().enumerate()
+    {
+        let entity = key("foreign", &number.to_string());
+        admin.ask(&value.replace("{}", entity.as_str())).await;
+        let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await;
+        assert!(!matches!(attempt, Ok(Attempted::Right { .. })), "{value}: {attempt:?}");
+        let gate = Gate { key: entity.clone(), limit: Limit::new(5, DEADLINE) };
+        for outcome in [
+            store.hit(&gate, 1).await.map(drop),
+            store.peek(&entity).await.map(drop),
+            store.issue(&entity, &inputs::issue("a"), None).await.map(drop),
+        ] {
+            println!("{value:.20}: {:?}", outcome.map_err(|e| (e.kind(), e.to_string())));
+        }
+    }
+}

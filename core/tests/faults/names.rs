@@ -5,13 +5,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;
 
-use oncecode::store::{Attempted, Gate, Limit};
+use oncecode::store::{Attempted, Gate, Issued, Limit};
 use oncecode::testkit::{FakeClock, inputs, key, open_store};
 use sqlx::{Row, raw_sql};
 
 use crate::admin::{Admin, admin};
 use crate::caller::{Client, DEADLINE, misconfigured};
 use crate::server::Server;
+use crate::support::redis_time;
 
 pub async fn a_postgres_certificate_for_another_name_is_refused() {
     let server = Server::start("postgres");
@@ -65,12 +66,12 @@ pub async fn foreign_values_under_our_names_are_neither_trusted_nor_hung_upon() 
         let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await;
         assert!(!matches!(attempt, Ok(Attempted::Right { .. })), "{value}: {attempt:?}");
         let gate = Gate { key: entity.clone(), limit: Limit::new(5, DEADLINE) };
-        for outcome in [
-            store.hit(&gate, 1).await.map(drop),
-            store.peek(&entity).await.map(drop),
-            store.issue(&entity, &inputs::issue("a"), None).await.map(drop),
-        ] {
-            println!("{value:.20}: {:?}", outcome.map_err(|e| (e.kind(), e.to_string())));
-        }
+        store.hit(&gate, 1).await.expect("a full limit at worst");
+        store.peek(&entity).await.expect("nothing");
+        let issued = store.issue(&entity, &inputs::issue("a"), None).await.expect("an answer");
+        assert!(matches!(issued, Issued::New { .. }), "{value}: {issued:?}");
+        let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await;
+        assert!(matches!(attempt, Ok(Attempted::Right { .. })), "{value}: {attempt:?}");
     }
+    redis_time::assert_all_expire(&server.url, "foreign").await;
 }

@@ -49,6 +49,11 @@ impl Address {
                 ("pgbouncer", _) => return Err(Error::config("pgbouncer in the store URL is true or false")),
                 // Each of our few statements is prepared once; there is nothing to bound.
                 ("statement-cache-capacity", _) => {}
+                ("sslrootcert" | "ssl-root-cert" | "ssl-ca" | "sslcert" | "ssl-cert" | "sslkey" | "ssl-key", path)
+                    if std::fs::File::open(path).is_err() =>
+                {
+                    return Err(Error::config("a TLS file that the store URL names cannot be read"));
+                }
                 (known, _) if KNOWN.contains(&known) || known.starts_with("options[") => {
                     kept.push((name.into_owned(), value.into_owned()));
                 }

@@ -1,5 +1,6 @@
 //! Runs oncecode in Rust as a contestant of `tests/bench/run`: `oncecode-bench URL FIRST_PHONE`, a JSON order a line
-//! on stdin (`{"in_flight": 16, "seconds": 2}` or `{"in_flight": 1, "flows": 200}`), a JSON answer a line on stdout.
+//! on stdin (`{"in_flight": 16, "seconds": 2}` or `{"in_flight": 1, "flows": 200}`; `"issue_only": true` leaves the
+//! challenges live), a JSON answer a line on stdout.
 
 use std::cell::{Cell, RefCell};
 use std::io::BufRead;
@@ -38,11 +39,16 @@ async fn connect(url: &str) -> Result<Oncecode, oncecode::Error> {
         .await
 }
 
-async fn flow(once: &Oncecode, to: String) -> Result<(), Failure> {
+/// How long each of the two calls took.
+async fn flow(once: &Oncecode, to: String, issue_only: bool) -> Result<[f64; 2], Failure> {
+    let begin = Instant::now();
     let sent = once.codes().issue(IssueRequest::new(&to, "login")).await?;
-    let code = sent.code.ok_or("no code in development mode")?;
-    once.codes().verify(VerifyRequest::new(&to, "login", code.expose())).await?;
-    Ok(())
+    let issued = begin.elapsed();
+    if !issue_only {
+        let code = sent.code.ok_or("no code in development mode")?;
+        once.codes().verify(VerifyRequest::new(&to, "login", code.expose())).await?;
+    }
+    Ok([issued.as_secs_f64(), (begin.elapsed() - issued).as_secs_f64()])
 }
 
 async fn measure(once: &Oncecode, phones: &Cell<u64>, order: &Value) -> Result<Value, Failure> {
@@ -50,7 +56,9 @@ async fn measure(once: &Oncecode, phones: &Cell<u64>, order: &Value) -> Result<V
     let flows = order["flows"].as_u64().unwrap_or(u64::MAX);
     let limit = Duration::from_secs_f64(order["seconds"].as_f64().unwrap_or(1e6));
 
-    let took = RefCell::new(Vec::new());
+    let issue_only = order["issue_only"] == true;
+
+    let (took, calls) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     let started = Cell::new(0);
     let cpu_before = cpu_seconds();
     let begin = Instant::now();
@@ -58,7 +66,8 @@ async fn measure(once: &Oncecode, phones: &Cell<u64>, order: &Value) -> Result<V
         let mut at = Instant::now();
         while at - begin < limit && started.get() < flows {
             started.set(started.get() + 1);
-            flow(once, format!("+9198{:08}", phones.replace(phones.get() + 1) % 100_000_000)).await?;
+            let phone = format!("+9198{:08}", phones.replace(phones.get() + 1) % 100_000_000);
+            calls.borrow_mut().push(flow(once, phone, issue_only).await?);
             let end = Instant::now();
             took.borrow_mut().push((end - at).as_secs_f64());
             at = end;
@@ -69,17 +78,32 @@ async fn measure(once: &Oncecode, phones: &Cell<u64>, order: &Value) -> Result<V
 
     let elapsed = begin.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - cpu_before;
-    let mut took = took.into_inner();
-    took.sort_by(f64::total_cmp);
-    let done = took.len() as f64;
-    let quantile_ms = |q: f64| took[(q * (done - 1.0)) as usize] * 1e3;
+    let (took, calls) = (Sorted::of(took.into_inner()), calls.into_inner());
+    let [issues, verifies] = [0, 1].map(|call| Sorted::of(calls.iter().map(|flow| flow[call]).collect()));
+    let done = took.0.len() as f64;
     Ok(json!({
-        "flows": took.len(),
+        "flows": took.0.len(),
         "per_second": done / elapsed,
-        "p50_ms": quantile_ms(0.5),
-        "p99_ms": quantile_ms(0.99),
+        "p50_ms": took.quantile_ms(0.5),
+        "p99_ms": took.quantile_ms(0.99),
+        "issue_ms": [issues.quantile_ms(0.5), issues.quantile_ms(0.99)],
+        "verify_ms": [verifies.quantile_ms(0.5), verifies.quantile_ms(0.99)],
         "client_us": cpu / done * 1e6,
     }))
+}
+
+/// Seconds, in their order.
+struct Sorted(Vec<f64>);
+
+impl Sorted {
+    fn of(mut seconds: Vec<f64>) -> Self {
+        seconds.sort_by(f64::total_cmp);
+        Self(seconds)
+    }
+
+    fn quantile_ms(&self, q: f64) -> f64 {
+        self.0[(q * (self.0.len() - 1) as f64) as usize] * 1e3
+    }
 }
 
 fn cpu_seconds() -> f64 {

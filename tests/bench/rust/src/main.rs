@@ -32,7 +32,7 @@ async fn connect(url: &str) -> Result<Oncecode, oncecode::Error> {
     let mut options = Options::default();
     options.sender = Some("none:".into());
     // A server that stalls for a moment shows in the times; it does not end the run.
-    options.deadline_ms = 10_000.0;
+    options.deadline_ms = Some(10_000.0);
     Oncecode::builder(url)
         .options(options)
         .secret("a secret of the benchmark only, 0123456789")

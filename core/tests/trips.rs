@@ -77,6 +77,9 @@ fn an_issue_and_a_verify_on_postgres_are_one_trip_each() {
 #[test]
 fn an_issue_and_a_verify_on_upstash_are_one_request_each() {
     flows("upstash");
+}
+
+#[test]
 fn an_issue_and_a_verify_through_pgbouncer_are_one_trip_each() {
     flows("pgbouncer");
 }

@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 10] = [
+const CONTRACT: [&str; 11] = [
     "store",
     "store::challenge",
     "store::deadline",

@@ -42,7 +42,7 @@ setup:
 bench: build
 	scripts/services.py run -- tests/bench/run
 
-# Private Redis and PostgreSQL until Ctrl-C; prints the variables the tests read.
+# Private servers until Ctrl-C; prints the variables the tests read.
 services: setup
 	scripts/services.py run
 

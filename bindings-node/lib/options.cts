@@ -44,7 +44,7 @@ export interface OncecodeOptions {
   sendDeadlineMs?: number | undefined;
   /** SQL stores: what table names begin with. Default `"oncecode_"`. */
   tablePrefix?: string | undefined;
-  /** PostgreSQL: the schema of the tables. Default: the connection's own. */
+  /** PostgreSQL: the schema of the tables. Default: the connection's own. Not for MySQL. */
   schema?: string | undefined;
   /** SQL stores: connections at most. Default 10. */
   maxConnections?: number | undefined;

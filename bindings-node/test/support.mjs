@@ -36,6 +36,7 @@ export const STORES = {
   memory: () => "memory:",
   sqlite: () => `sqlite:${join(mkdtempSync(join(tmpdir(), "oncecode-")), "codes.db")}`,
   postgres: () => server("ONCECODE_TEST_POSTGRES"),
+  mysql: () => server("ONCECODE_TEST_MYSQL"),
   redis: () => server("ONCECODE_TEST_REDIS"),
   upstash: () => server("ONCECODE_TEST_UPSTASH"),
 };

@@ -11,7 +11,7 @@ import oncecode
 from oncecode import blocking
 
 PHONE = "+14158675309"
-STORES = ["memory", "sqlite", "postgres", "redis", "upstash"]
+STORES = ["memory", "sqlite", "postgres", "mysql", "redis", "upstash"]
 
 
 def server(name: str) -> str:

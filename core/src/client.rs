@@ -58,7 +58,7 @@ pub struct Builder {
 }
 
 impl Oncecode {
-    /// Begins a client on the store that `url` names: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+    /// Begins a client on the store that `url` names: `memory:`, `sqlite:PATH`, `postgres://…`, `mysql://…` or `redis://…`.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -143,7 +143,7 @@ impl Error {
 
     /// Says that the store is known to have done nothing: it was never asked, or refused before it began. Without this,
     /// whether it did is unknown, and nobody may ask another store instead.
-    #[cfg_attr(not(any(feature = "redis", feature = "postgres")), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "redis", feature = "postgres", feature = "mysql")), allow(dead_code))]
     pub(crate) fn undone(mut self) -> Self {
         self.undone = true;
         self

@@ -18,7 +18,7 @@ use oncecode::{
 };
 use serde_json::{Value, json};
 
-use dumps::{File, postgres_dump, redis_dump};
+use dumps::{File, mysql_dump, postgres_dump, redis_dump};
 use logs::logs;
 
 const SECRET: &str = "correct horse battery staple, long enough";
@@ -54,6 +54,16 @@ fn a_stolen_postgres_database_reveals_nothing() {
         let schema = support::unique().replace('-', "_");
         let run = Run::on(&support::server("ONCECODE_TEST_POSTGRES"), json!({ "schema": schema })).await;
         run.assert_absent("the tables", &postgres_dump(&schema).await, &[]);
+        run.assert_silent();
+    });
+}
+
+#[test]
+fn a_stolen_mysql_database_reveals_nothing() {
+    support::runtime().block_on(async {
+        let prefix = table_prefix();
+        let run = Run::on(&support::server("ONCECODE_TEST_MYSQL"), json!({ "tablePrefix": prefix })).await;
+        run.assert_absent("the tables", &mysql_dump(&prefix).await, &[]);
         run.assert_silent();
     });
 }
@@ -98,6 +108,9 @@ fn readable_keys_show_the_address_and_nothing_else() {
         dumps.push((run, file.bytes("oncecode:code:")));
         let run = Run::on(&support::server("ONCECODE_TEST_POSTGRES"), readable(json!({ "schema": schema }))).await;
         dumps.push((run, postgres_dump(&schema).await));
+        let prefix = table_prefix();
+        let run = Run::on(&support::server("ONCECODE_TEST_MYSQL"), readable(json!({ "tablePrefix": prefix }))).await;
+        dumps.push((run, mysql_dump(&prefix).await));
         let run = Run::on(&support::server("ONCECODE_TEST_REDIS"), readable(json!({ "keyPrefix": name }))).await;
         dumps.push((run, redis_dump(&name).await));
         for (run, dump) in dumps {
@@ -155,6 +168,12 @@ fn public_types_do_not_print_what_they_hold() {
             assert!(!traces(hidden).iter().any(|t| find(plain.as_bytes(), t) || find(pretty.as_bytes(), t)), "{plain}");
         }
     }
+}
+
+/// As long as one may be.
+fn table_prefix() -> String {
+    let name = support::unique().replace('-', "_");
+    format!("{name:_<30}")
 }
 
 fn options(own: Value) -> Value {

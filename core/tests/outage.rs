@@ -51,8 +51,12 @@ fn main() {
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     let mut trials = Vec::new();
     // upstash.rs cuts a bridge's connections.
-    let kinds: [(_, &[_]); 3] =
-        [("redis", &[ALL, CONNECTIONS, REDIS]), ("postgres", &[ALL, CONNECTIONS]), ("upstash", &[ALL, REDIS])];
+    let kinds: [(_, &[_]); 4] = [
+        ("redis", &[ALL, CONNECTIONS, REDIS]),
+        ("postgres", &[ALL, CONNECTIONS]),
+        ("mysql", &[ALL, CONNECTIONS]),
+        ("upstash", &[ALL, REDIS]),
+    ];
     for (kind, cases) in kinds {
         let shared = Arc::new(Mutex::new(None));
         for &(name, case) in cases.iter().copied().flatten() {

@@ -197,6 +197,11 @@ fn postgres_answers_as_the_reference_does() {
 }
 
 #[test]
+fn mysql_answers_as_the_reference_does() {
+    agrees(Kind::Mysql, 100);
+}
+
+#[test]
 fn redis_answers_as_the_reference_does() {
     agrees(Kind::Redis, 150);
 }

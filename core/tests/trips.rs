@@ -35,6 +35,7 @@ impl Count {
         assert!(seen.connections <= spare, "{} new connections after the warm-up", seen.connections);
         let names = match kind {
             "redis" => redis_commands(&seen.requests),
+            "mysql" => mysql_commands(&seen.requests),
             "upstash" => http_requests(&seen.requests),
             _ => postgres_messages(&seen.requests),
         };
@@ -56,6 +57,7 @@ impl Count {
 fn commands(kind: &str) -> &'static [&'static str] {
     match kind {
         "redis" => &["EVALSHA"],
+        "mysql" => &["Execute"],
         "upstash" => &["POST / EVALSHA"],
         // Nothing is prepared there, under no name either.
         "pgbouncer" => &["Query"],
@@ -87,6 +89,16 @@ fn an_issue_and_a_verify_through_pgbouncer_are_one_trip_each() {
 #[test]
 fn a_hit_through_pgbouncer_is_one_trip() {
     hits("pgbouncer");
+}
+
+#[test]
+fn an_issue_and_a_verify_on_mysql_are_one_trip_each() {
+    flows("mysql");
+}
+
+#[test]
+fn a_hit_on_mysql_is_one_trip() {
+    hits("mysql");
 }
 
 #[test]
@@ -250,6 +262,24 @@ fn postgres_messages(bytes: &[u8]) -> Vec<String> {
             other => char::from(*other).to_string(),
         });
         rest = &after[length as usize..];
+    }
+    names
+}
+
+/// The names of MySQL's commands: a length of three bytes, a number that begins anew with each, and a body.
+fn mysql_commands(bytes: &[u8]) -> Vec<String> {
+    let (mut rest, mut names) = (bytes, Vec::new());
+    while let [low, middle, high, _, command, ..] = rest {
+        let length = u32::from_le_bytes([*low, *middle, *high, 0]);
+        names.push(match command {
+            0x03 => "Query".to_owned(),
+            0x0e => "Ping".to_owned(),
+            0x16 => "Prepare".to_owned(),
+            0x17 => "Execute".to_owned(),
+            0x19 => "Close".to_owned(),
+            other => format!("{other:#04x}"),
+        });
+        rest = &rest[4 + length as usize..];
     }
     names
 }

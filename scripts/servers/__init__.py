@@ -5,6 +5,7 @@ from __future__ import annotations
 from .cluster import Cluster
 from .group import Group
 from .instance import Server
+from .mariadb import MariaDb
 from .memcached import Memcached
 from .oldandnew import Redis6, Valkey
 from .pgbouncer import PgBouncer
@@ -27,6 +28,7 @@ SERVERS: dict[str, Server | Group] = {
     "pgbouncer": PgBouncer(),
     "redis6": Redis6(),
     "valkey": Valkey(),
+    "mysql": MariaDb(),
     "memcached": Memcached("memcached"),
     "memcached2": Memcached("memcached2"),
 }

@@ -9,8 +9,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from .certificates import authority_and_server
 from .instance import Failure, Instance, Server, binary
-from .redistls import certificates
 
 BRIDGE = Path(__file__).parents[2] / "tests" / "upstash" / "bridge.mjs"
 
@@ -67,7 +67,7 @@ class UpstashTls(Upstash):
 
     def create(self, instance: Instance) -> None:
         super().create(instance)
-        certificates(instance.data)
+        authority_and_server(instance.data)
 
     def command(self, instance: Instance) -> list[str]:
         return [*super().command(instance), "server.crt", "server.key"]

@@ -71,6 +71,7 @@ STORES: dict[str, Callable[[Path], str]] = {
     "redis": _server("redis"),
     "upstash": _server("upstash"),
     "postgres": _server("postgres"),
+    "mysql": _server("mysql"),
     "sqlite": lambda folder: f"sqlite:{folder}/codes.db",
 }
 

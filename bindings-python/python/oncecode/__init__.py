@@ -2,8 +2,8 @@
 
 `Oncecode` issues codes to phone numbers and email addresses and verifies each exactly once, with
 attempt limits, cooldowns, rate limits and failure budgets that hold under any number of concurrent
-callers, on the store you have: memory, SQLite, PostgreSQL or Redis. `oncecode.blocking` is the same
-without an event loop.
+callers, on the store you have: memory, SQLite, PostgreSQL, MariaDB or Redis. `oncecode.blocking` is
+the same without an event loop.
 
 >>> import asyncio, oncecode
 >>> async def main():

@@ -53,7 +53,7 @@ class Oncecode:
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:
-        """Open the store at `url`: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+        """Open the store at `url`, such as `memory:`, `sqlite:PATH` or `redis://…`.
 
         Raises:
             Config: An option cannot work; the message says what to change.

@@ -54,7 +54,7 @@ class Oncecode:
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:
-        """Open the store at `url`: `memory:`, `sqlite:PATH`, `postgres://…` or `redis://…`.
+        """Open the store at `url`, such as `memory:`, `sqlite:PATH` or `redis://…`.
 
         Checks the options, connects, and creates or updates tables where the store has them.
 

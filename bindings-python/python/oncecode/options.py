@@ -102,7 +102,7 @@ class Options(TypedDict, total=False):
     table_prefix: str | None
     """SQL stores: what table names begin with. Default `oncecode_`."""
     schema: str | None
-    """PostgreSQL: the schema of the tables. Default: the connection's own."""
+    """PostgreSQL: the schema of the tables. Default: the connection's own. Not for MySQL."""
     max_connections: int | None
     """SQL stores: connections at most. Default 10."""
 

@@ -78,7 +78,7 @@ pub struct Options {
     /// SQL stores: what table names begin with. Default `oncecode_`.
     #[serde(alias = "table_prefix")]
     pub table_prefix: Option<String>,
-    /// PostgreSQL: the schema of the tables. Default: the connection's own.
+    /// PostgreSQL: the schema of the tables. Default: the connection's own. MySQL refuses it: its URL names the database.
     pub schema: Option<String>,
     /// SQL stores: connections at most. Default 10.
     #[serde(alias = "max_connections")]

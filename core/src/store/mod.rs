@@ -14,6 +14,8 @@ mod lua;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 mod packed;
 #[cfg(feature = "postgres")]
@@ -21,7 +23,7 @@ mod postgres;
 mod rate;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

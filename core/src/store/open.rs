@@ -52,6 +52,8 @@ stores! {
     ["sqlite"] |url, options| Box::pin(async move { within(options.deadline, super::sqlite::SqliteStore::open(&url, options).await) });
     #[cfg(feature = "postgres")]
     ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.deadline, super::postgres::PostgresStore::open(&url, options).await) });
+    #[cfg(feature = "mysql")]
+    ["mysql", "mariadb"] |url, options| Box::pin(async move { within(options.deadline, super::mysql::MysqlStore::open(&url, options).await) });
     #[cfg(feature = "memcached")]
     ["memcached"] |url, options| Box::pin(async move {
         within(options.deadline, super::memcached::MemcachedStore::open(&url, options).await)

@@ -4,7 +4,6 @@
 //! on columns. Time is the server's.
 
 mod address;
-mod pool;
 mod rows;
 mod schema;
 mod statement;
@@ -13,21 +12,21 @@ use std::fmt;
 use std::time::Duration;
 
 use sqlx::Row;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use self::address::Address;
-use self::pool::Pool;
 use self::rows::{failed, get, is_outage, is_terminated, number, read_entry, read_id, span, unexpected};
 use self::schema::Place;
 use self::statement::{Query, Statement, query};
 use super::challenge::millis;
+use super::sql::pool::Pool;
 use super::sql::{self, Columns};
 use super::*;
 use crate::error::Result;
 
 /// One database and schema.
 pub(crate) struct PostgresStore {
-    pool: Pool,
+    pool: Pool<PgConnection>,
     sql: Statements,
 }
 
@@ -42,9 +41,9 @@ impl PostgresStore {
         let (connection, place) =
             schema::open(&address, options.schema.as_deref(), &options.table_prefix, options.deadline).await?;
         let strict = place.strict && !place.pooled;
-        let setup = strict.then_some("SET default_transaction_isolation = 'read committed'");
-        let pool = Pool::new(address.options, options.connect, setup, options.max_connections);
-        if setup.is_none() {
+        let setup = strict.then(|| "SET default_transaction_isolation = 'read committed'".to_owned());
+        let pool = Pool::new(address.options, options.connect, setup, options.max_connections, failed);
+        if !strict {
             pool.adopt(connection);
         }
         Ok(Self { pool, sql: Statements::new(&place) })
@@ -320,13 +319,5 @@ fn bind_gate<'q>(query: Query<'q>, gate: Option<&'q Gate>) -> Query<'q> {
 
 fn refused(outcome: &str, row: &PgRow) -> Result<Refused> {
     let wait = span(row, "wait")?;
-    Ok(match outcome {
-        "gated" => Refused::Gated(wait),
-        "locked" => Refused::Locked(wait),
-        "limited" => Refused::Limited(wait),
-        "cooldown" => Refused::Cooldown(wait),
-        "spent" => Refused::Spent(wait),
-        "not_found" => Refused::NotFound,
-        _ => return Err(unexpected()),
-    })
+    sql::refused(outcome, wait).ok_or_else(unexpected)
 }

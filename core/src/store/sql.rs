@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::Refused;
 use super::{Entry, Version};
 use crate::error::{Error, ErrorKind, Result};
 
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
-mod tests;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) mod pool;
+#[cfg(all(test, feature = "full"))]
+pub(super) mod tests;
 
 /// Puts names into statements: `{prefix}` within quotes, `{schema}` as it is.
 pub(super) fn named(sql: &str, schema: &str, prefix: &str) -> String {
@@ -53,6 +57,20 @@ pub(super) fn pending<'a>(steps: &[&'a str], found: i64) -> Result<Vec<(i64, &'a
         )));
     }
     Ok((1..).zip(steps.iter().copied()).skip(found.max(0) as usize).collect())
+}
+
+/// Why a statement of a hot operation says no, by the word it has for it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn refused(outcome: &str, wait: Duration) -> Option<Refused> {
+    Some(match outcome {
+        "gated" => Refused::Gated(wait),
+        "locked" => Refused::Locked(wait),
+        "limited" => Refused::Limited(wait),
+        "cooldown" => Refused::Cooldown(wait),
+        "spent" => Refused::Spent(wait),
+        "not_found" => Refused::NotFound,
+        _ => return None,
+    })
 }
 
 /// Tables that somebody else made are not touched.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, MySqlConnection, PgConnection, query_scalar, raw_sql};
 
 use super::server::Server;
 
@@ -14,6 +14,7 @@ const OTHERS: &str = "FROM pg_stat_activity WHERE backend_type = 'client backend
 pub enum Admin {
     Redis(redis::aio::MultiplexedConnection),
     Postgres(PgConnection),
+    Mysql(MySqlConnection),
 }
 
 /// Waits until the server answers, at most 10 s.
@@ -33,6 +34,9 @@ impl Admin {
         if server.kind == "postgres" {
             return Ok(Admin::Postgres(<PgConnection as sqlx::Connection>::connect(&server.url).await?));
         }
+        if server.kind == "mysql" {
+            return Ok(Admin::Mysql(<MySqlConnection as sqlx::Connection>::connect(&server.url).await?));
+        }
         let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         if server.kind == "upstash" {
             oncecode::testkit::open_store(&server.url, oncecode::SystemClock, super::support::LONG).await?;
@@ -51,7 +55,10 @@ impl Admin {
                 command.exec_async(connection).await.expect(what);
             }
             Admin::Postgres(connection) => {
-                sqlx::raw_sql(sqlx::AssertSqlSafe(what)).execute(connection).await.expect(what);
+                raw_sql(AssertSqlSafe(what)).execute(connection).await.expect(what);
+            }
+            Admin::Mysql(connection) => {
+                raw_sql(AssertSqlSafe(what)).execute(connection).await.expect(what);
             }
         }
     }
@@ -66,24 +73,51 @@ impl Admin {
 
     /// Ends every other connection.
     pub async fn cut_others(&mut self) {
-        self.either("CLIENT KILL TYPE normal SKIPME yes", &format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await;
+        match self {
+            Admin::Redis(_) => self.ask("CLIENT KILL TYPE normal SKIPME yes").await,
+            Admin::Postgres(_) => self.ask(&format!("SELECT pg_terminate_backend(pid) {OTHERS}")).await,
+            Admin::Mysql(connection) => {
+                for id in others(connection).await {
+                    // It may have ended by itself.
+                    let _ = raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut *connection).await;
+                }
+            }
+        }
     }
 
     /// Waits until there is no other connection; Redis sees to that before it answers.
     pub async fn is_alone(&mut self) {
-        if let Admin::Postgres(connection) = self {
-            let left = || sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) {OTHERS}")));
-            while left().fetch_one(&mut *connection).await.expect("a count") > 0 {}
+        match self {
+            Admin::Redis(_) => {}
+            Admin::Postgres(connection) => {
+                let left = || query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) {OTHERS}")));
+                while left().fetch_one(&mut *connection).await.expect("a count") > 0 {}
+            }
+            Admin::Mysql(connection) => {
+                while !others(connection).await.is_empty() {}
+                // It ends connections without a word. Only those are asked first that rested for a tenth of a second.
+                raw_sql("DO SLEEP(0.1)").execute(connection).await.expect("a rest");
+            }
         }
     }
 
     /// From now on the server listens and does nothing.
     pub async fn hang(&mut self) {
-        self.either("CLIENT PAUSE 600000 WRITE", "BEGIN; LOCK TABLE oncecode_challenges").await;
+        self.ask(match self {
+            Admin::Redis(_) => "CLIENT PAUSE 600000 WRITE",
+            Admin::Postgres(_) => "BEGIN; LOCK TABLE oncecode_challenges",
+            Admin::Mysql(_) => "LOCK TABLE oncecode_challenges WRITE",
+        })
+        .await;
     }
 
     pub async fn go_on(&mut self) {
-        self.either("CLIENT UNPAUSE", "ROLLBACK").await;
+        self.ask(match self {
+            Admin::Redis(_) => "CLIENT UNPAUSE",
+            Admin::Postgres(_) => "ROLLBACK",
+            Admin::Mysql(_) => "UNLOCK TABLES",
+        })
+        .await;
     }
 
     /// Asks for a password from now on; returns the URL with it.
@@ -103,11 +137,13 @@ impl Admin {
             empty.expect("no password");
         }
     }
+}
 
-    async fn either(&mut self, redis: &str, postgres: &str) {
-        let what = if matches!(self, Admin::Redis(_)) { redis } else { postgres };
-        self.ask(what).await;
-    }
+/// The numbers of MariaDB's other connections.
+async fn others(connection: &mut MySqlConnection) -> Vec<i64> {
+    let ask = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist
+        WHERE id <> CONNECTION_ID() AND user = LEFT(CURRENT_USER(), LOCATE('@', CURRENT_USER()) - 1)";
+    query_scalar(ask).fetch_all(connection).await.expect("connections")
 }
 
 /// Changes of a URL that no server accepts.
@@ -123,7 +159,7 @@ pub fn wrong(url: &str) -> Vec<String> {
         changed(&|url| _ = url.set_password(None)),
         changed(&|url| _ = url.set_username("nobody")),
     ];
-    if right.scheme() == "postgres" {
+    if matches!(right.scheme(), "postgres" | "mysql") {
         all.push(changed(&|url| url.set_path("no_such_database")));
     }
     all

@@ -1,6 +1,6 @@
 //! What a thief of a store would hold.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection, Row};
 
 use super::find;
 
@@ -51,6 +51,34 @@ pub async fn postgres_dump(schema: &str) -> Vec<u8> {
     let drop = AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"));
     sqlx::raw_sql(drop).execute(&mut connection).await.expect("drop");
     dump.into_bytes()
+}
+
+/// Every column of every row of every table with the prefix, which are then removed.
+pub async fn mysql_dump(prefix: &str) -> Vec<u8> {
+    let url = super::support::server("ONCECODE_TEST_MYSQL");
+    let mut connection = MySqlConnection::connect(&url).await.expect("mariadb answers");
+    let mut dump = Vec::new();
+    for table in ["challenges", "entries", "migrations"] {
+        let ask = AssertSqlSafe(format!("SELECT * FROM {prefix}{table}"));
+        let rows = sqlx::raw_sql(ask).fetch_all(&mut connection).await.expect("rows");
+        assert!(!rows.is_empty(), "{table} has rows");
+        for row in rows {
+            for column in 0..row.len() {
+                // As it came, whatever its type.
+                dump.extend(row.get_unchecked::<Option<Vec<u8>>, _>(column).unwrap_or_default());
+                dump.push(b'\n');
+            }
+        }
+    }
+    let procedures = "SELECT CONCAT('DROP PROCEDURE ', routine_name) FROM information_schema.routines
+        WHERE routine_schema = DATABASE() AND LEFT(routine_name, CHAR_LENGTH(?)) = ?";
+    let ask = sqlx::query_scalar::<_, String>(procedures).bind(prefix).bind(prefix);
+    let mut drops = ask.fetch_all(&mut connection).await.expect("procedures");
+    drops.extend(["challenges", "entries", "migrations"].map(|table| format!("DROP TABLE {prefix}{table}")));
+    for drop in drops {
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut connection).await.expect("drop");
+    }
+    dump
 }
 
 /// Every key and value under the prefix. None lives for ever.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 mod memcached_time;
+mod mysql_time;
 pub mod redis_time;
 pub mod sql_time;
 
@@ -23,6 +24,8 @@ pub enum Kind {
     Postgres,
     PostgresReference,
     PgBouncer,
+    Mysql,
+    MysqlReference,
     Redis,
     RedisReference,
     RedisTls,
@@ -37,7 +40,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
@@ -45,6 +48,8 @@ impl Kind {
         Kind::Postgres,
         Kind::PostgresReference,
         Kind::PgBouncer,
+        Kind::Mysql,
+        Kind::MysqlReference,
         Kind::Redis,
         Kind::RedisReference,
         Kind::RedisTls,
@@ -67,6 +72,8 @@ impl Kind {
             Kind::Postgres => "postgres",
             Kind::PostgresReference => "postgres_reference",
             Kind::PgBouncer => "postgres_pgbouncer",
+            Kind::Mysql => "mysql",
+            Kind::MysqlReference => "mysql_reference",
             Kind::Redis => "redis",
             Kind::RedisReference => "redis_reference",
             Kind::RedisTls => "redis_tls",
@@ -109,6 +116,7 @@ impl Kind {
             }
             Kind::Postgres | Kind::PostgresReference => server("ONCECODE_TEST_POSTGRES"),
             Kind::PgBouncer => server("ONCECODE_TEST_PGBOUNCER"),
+            Kind::Mysql | Kind::MysqlReference => server("ONCECODE_TEST_MYSQL"),
             Kind::Redis | Kind::RedisReference => server("ONCECODE_TEST_REDIS"),
             Kind::RedisTls => server("ONCECODE_TEST_REDISTLS"),
             Kind::RedisCluster => server("ONCECODE_TEST_CLUSTER"),
@@ -167,6 +175,7 @@ impl Fixture for Corner {
             }
             match self.kind {
                 kind if kind.is_postgres() => sql_time::advance(&self.url, &self.prefix, by).await,
+                Kind::Mysql | Kind::MysqlReference => mysql_time::advance(&self.url, &self.prefix, by).await,
                 Kind::Memcached => memcached_time::advance(&self.url, &self.prefix, by).await,
                 _ => self.clock.advance(by),
             }
@@ -187,6 +196,7 @@ impl Corner {
         }
         match self.kind {
             kind if kind.is_postgres() => sql_time::assert_all_expire(&self.url, &self.prefix).await,
+            Kind::Mysql | Kind::MysqlReference => mysql_time::assert_all_expire(&self.url, &self.prefix).await,
             _ => {}
         }
     }

@@ -7,11 +7,10 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::pool;
 use super::rows::{code, failed, is_parameter_unknown, unopened};
 use crate::error::{Error, Result};
 use crate::random::{Random, SystemRandom};
-use crate::store::sql::{self, named};
+use crate::store::sql::{self, named, pool};
 
 /// Versions of the schema, oldest first.
 const STEPS: &[&str] = &[include_str!("../sql/postgres_1.sql")];

@@ -1,11 +1,13 @@
 //! The SQL stores against the memory store, and what only they can get wrong.
 //!
-//! PostgreSQL is tested where `ONCECODE_TEST_POSTGRES` names a server; see `scripts/services.py`.
+//! PostgreSQL and MariaDB are tested where `ONCECODE_TEST_POSTGRES` and `ONCECODE_TEST_MYSQL` name servers; see
+//! `scripts/services.py`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
@@ -13,6 +15,7 @@ use sqlx::{AssertSqlSafe, Connection};
 use crate::error::ErrorKind;
 use crate::key::{Key, Keyspace};
 use crate::secret::{Digest, Keyring, Secret};
+use crate::store::mysql::MysqlStore;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::*;
@@ -27,7 +30,7 @@ impl Clock for Hand {
     }
 }
 
-fn options(prefix: &str) -> StoreOptions {
+pub(in crate::store) fn options(prefix: &str) -> StoreOptions {
     StoreOptions {
         deadline: Duration::from_secs(2),
         connect: Duration::from_secs(2),
@@ -39,7 +42,7 @@ fn options(prefix: &str) -> StoreOptions {
 }
 
 /// A name that no other test, run or process uses.
-fn unique() -> String {
+pub(in crate::store) fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("t{}_{}_{}_", std::process::id(), SystemClock.now_ms() % 1_000_000, COUNT.fetch_add(1, Ordering::SeqCst))
 }
@@ -48,16 +51,20 @@ fn file() -> String {
     format!("sqlite:{}", std::env::temp_dir().join(format!("oncecode-{}.db", unique())).display())
 }
 
+pub(in crate::store) fn mysql() -> String {
+    std::env::var("ONCECODE_TEST_MYSQL").expect("run: scripts/services.py run -- cargo test")
+}
+
 fn postgres() -> String {
     std::env::var("ONCECODE_TEST_POSTGRES").expect("run: scripts/services.py run -- cargo test")
 }
 
-fn key(name: &str) -> Key {
+pub(in crate::store) fn key(name: &str) -> Key {
     let ring = Keyring::new(&[Secret::from("s")], None).expect("keyring");
     Keyspace::new("t", false).expect("keyspace").key(&ring, "x", &[name])
 }
 
-fn secs(n: u64) -> Duration {
+pub(in crate::store) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
@@ -65,7 +72,7 @@ fn digest(code: u8) -> Digest {
     Digest { key: 0xf000_0001, bytes: [code; 32] }
 }
 
-fn plain_issue(id: u8) -> Issue {
+pub(in crate::store) fn plain_issue(id: u8) -> Issue {
     Issue {
         id: [id; 16],
         digest: digest(id),
@@ -80,7 +87,7 @@ fn plain_issue(id: u8) -> Issue {
     }
 }
 
-fn plain_attempt(code: u8) -> Attempt {
+pub(in crate::store) fn plain_attempt(code: u8) -> Attempt {
     Attempt {
         id: None,
         candidates: vec![digest(code)],
@@ -253,11 +260,42 @@ async fn postgres_says_what_memory_says() {
     }
 }
 
+#[tokio::test]
+async fn mysql_says_what_memory_says() {
+    let url = mysql();
+    let clock = Arc::new(Hand(AtomicU64::new(1_700_000_000_000)));
+    let memory = MemoryStore::new(clock.clone());
+    let prefix = unique();
+    let store = MysqlStore::open(&url, options(&prefix)).await.expect("open");
+    let hand = tokio::sync::Mutex::new(MySqlConnection::connect(&url).await.expect("connect"));
+    for seed in 0..60 {
+        let expected = play(&memory, seed, 100_000, async |ms| {
+            clock.0.fetch_add(ms, Ordering::SeqCst);
+        })
+        .await;
+        // The server's clock stands still, so everything else is moved into the past.
+        let said = play(&store, seed, 100_000, async |ms| {
+            let columns = ["created", "expires", "verified", "issue_ends", "verify_ends", "failure_ends", "purge"];
+            let back = |c: String| format!("{c} = {c} - INTERVAL {} MICROSECOND", ms * 1000);
+            let columns = columns.map(|c| back(format!("{c}_at"))).join(", ");
+            let both = format!(
+                "UPDATE {prefix}challenges SET {}, {columns}; UPDATE {prefix}entries SET {}",
+                back("cooldown_until".into()),
+                back("expires_at".into())
+            );
+            sqlx::raw_sql(AssertSqlSafe(both)).execute(&mut *hand.lock().await).await.expect("pass");
+        });
+        assert_eq!(said.await, expected, "seed {seed}");
+        let empty = format!("TRUNCATE {prefix}challenges; TRUNCATE {prefix}entries");
+        sqlx::raw_sql(AssertSqlSafe(empty)).execute(&mut *hand.lock().await).await.expect("truncate");
+    }
+}
+
 async fn stores() -> Vec<Arc<dyn Store>> {
     let mut all: Vec<Arc<dyn Store>> = vec![Arc::new(SqliteStore::open(&file(), options("x_")).await.expect("sqlite"))];
     let url = postgres();
     all.push(Arc::new(PostgresStore::open(&url, options(&unique())).await.expect("postgres")));
-
+    all.push(Arc::new(MysqlStore::open(&mysql(), options(&unique())).await.expect("mysql")));
     all
 }
 
@@ -350,6 +388,15 @@ async fn many_may_open_a_new_database_at_once() {
                 let options = StoreOptions { schema: Some(format!("s{prefix}")), ..options("y_") };
                 let url = url.clone();
                 async move { PostgresStore::open(&url, options).await.map(drop) }
+            })
+        });
+        for opened in futures::future::join_all(opening.collect::<Vec<_>>()).await {
+            opened.expect("join").unwrap_or_else(|e| panic!("round {round}: {e} {:?}", std::error::Error::source(&e)));
+        }
+        let opening = (0..8).map(|_| {
+            tokio::spawn({
+                let prefix = prefix.clone();
+                async move { MysqlStore::open(&mysql(), options(&prefix)).await.map(drop) }
             })
         });
         for opened in futures::future::join_all(opening.collect::<Vec<_>>()).await {

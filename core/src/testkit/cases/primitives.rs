@@ -45,6 +45,16 @@ pub(super) async fn a_versioned_put_loses_against_a_change(f: &dyn Fixture) {
     store.take(&key).await.expect("take");
     assert!(!store.put(&key, b"back", secs(100), When::Version(seen)).await.expect("put"), "what is gone stays gone");
     assert!(store.get(&key).await.expect("get").is_none());
+    // However a value came to be.
+    for first in ["put", "count"] {
+        match first {
+            "put" => _ = store.put(&key, b"1", secs(100), When::Absent).await.expect("put"),
+            _ => _ = store.count(&key, 1, secs(100)).await.expect("count"),
+        }
+        let seen = store.get(&key).await.expect("get").expect("a value").version;
+        assert!(store.put(&key, b"2", secs(100), When::Version(seen.clone())).await.expect("put"));
+        assert!(!store.put(&key, b"3", secs(100), When::Version(seen)).await.expect("put"), "spent, after a {first}");
+    }
 }
 
 pub(super) async fn of_many_takers_one_gets_it(f: &dyn Fixture) {

@@ -1,4 +1,4 @@
-//! Connections to one server.
+//! Connections to one database server.
 //!
 //! Not the driver's own pool: that one asks the server whether a connection is well each time it is given back, which
 //! makes two round trips of every call.
@@ -7,14 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use super::rows::failed;
+use super::unavailable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::sql;
 
 /// A connection that rested for longer is asked whether it still works before it is used.
 const DOUBTFUL: Duration = Duration::from_millis(100);
@@ -22,37 +20,47 @@ const DOUBTFUL: Duration = Duration::from_millis(100);
 /// A connection that rested for longer is not even asked: firewalls forget such without a word.
 const STALE: Duration = Duration::from_secs(60);
 
-pub(super) struct Pool {
-    options: PgConnectOptions,
+pub(in crate::store) struct Pool<C: Connection> {
+    options: C::Options,
     /// For a connection to be had.
     deadline: Duration,
     /// Sent on each new connection.
-    setup: Option<&'static str>,
+    setup: Option<String>,
+    /// What the driver's error means.
+    failed: fn(sqlx::Error) -> Error,
     permits: Semaphore,
-    idle: Mutex<Idle>,
+    idle: Mutex<Idle<C>>,
 }
 
-#[derive(Default)]
-struct Idle {
+struct Idle<C> {
     /// The one used last is at the back and is the next to be used.
-    connections: VecDeque<(PgConnection, Instant)>,
+    connections: VecDeque<(C, Instant)>,
     /// Raised when the server was lost: whatever was connected before is of no use.
     generation: u64,
 }
 
-impl Pool {
-    pub(super) fn new(options: PgConnectOptions, deadline: Duration, setup: Option<&'static str>, max: u32) -> Self {
-        let permits = Semaphore::new(max as usize);
-        Self { options, deadline, setup, permits, idle: Mutex::default() }
+impl<C: Connection> Pool<C>
+where
+    for<'c> &'c mut C: Executor<'c, Database = C::Database>,
+{
+    pub(in crate::store) fn new(
+        options: C::Options,
+        deadline: Duration,
+        setup: Option<String>,
+        max: u32,
+        failed: fn(sqlx::Error) -> Error,
+    ) -> Self {
+        let idle = Mutex::new(Idle { connections: VecDeque::new(), generation: 0 });
+        Self { options, deadline, setup, failed, permits: Semaphore::new(max as usize), idle }
     }
 
     /// A connection that works, as far as one can tell without asking the server. What fails here has sent nothing yet.
-    pub(super) async fn lease(&self) -> Result<Lease<'_>> {
+    pub(in crate::store) async fn lease(&self) -> Result<Lease<'_, C>> {
         let leased = timeout(self.deadline, self.leased()).await;
         leased.unwrap_or_else(|_| Err(late())).map_err(Error::undone)
     }
 
-    async fn leased(&self) -> Result<Lease<'_>> {
+    async fn leased(&self) -> Result<Lease<'_, C>> {
         let permit = self.permits.acquire().await.map_err(|_| Error::new(ErrorKind::Closed, "the store was closed"))?;
         let (rested, generation) = self.rested();
         let rested = match rested {
@@ -79,10 +87,28 @@ impl Pool {
     }
 
     /// Gives a connection made elsewhere to the pool.
-    pub(super) fn adopt(&self, connection: PgConnection) {
+    pub(in crate::store) fn adopt(&self, connection: C) {
         self.idle().connections.push_back((connection, Instant::now()));
     }
 
+    pub(in crate::store) async fn close(&self) {
+        self.permits.close();
+        let connections = std::mem::take(&mut self.idle().connections);
+        futures::future::join_all(connections.into_iter().map(|(connection, _)| connection.close())).await;
+    }
+
+    fn rested(&self) -> (Option<(C, Instant)>, u64) {
+        let mut idle = self.idle();
+        let rested = idle.connections.pop_back().filter(|(_, since)| since.elapsed() < STALE);
+        (rested, idle.generation)
+    }
+
+    async fn connect(&self) -> Result<C> {
+        connect(&self.options, self.setup.as_deref(), self.deadline).await?.map_err(self.failed)
+    }
+}
+
+impl<C: Connection> Pool<C> {
     /// Drops every connection of `generation`, the ones in use when they come back.
     fn lost(&self, generation: u64) {
         let mut idle = self.idle();
@@ -92,37 +118,24 @@ impl Pool {
         }
     }
 
-    pub(super) async fn close(&self) {
-        self.permits.close();
-        let connections = std::mem::take(&mut self.idle().connections);
-        futures::future::join_all(connections.into_iter().map(|(connection, _)| connection.close())).await;
-    }
-
-    fn rested(&self) -> (Option<(PgConnection, Instant)>, u64) {
-        let mut idle = self.idle();
-        let rested = idle.connections.pop_back().filter(|(_, since)| since.elapsed() < STALE);
-        (rested, idle.generation)
-    }
-
-    async fn connect(&self) -> Result<PgConnection> {
-        connect(&self.options, self.setup, self.deadline).await?.map_err(failed)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle> {
+    fn idle(&self) -> MutexGuard<'_, Idle<C>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Connects within the deadline; the inner error is the driver's, for the caller to judge.
-pub(super) async fn connect(
-    options: &PgConnectOptions,
-    setup: Option<&'static str>,
+pub(in crate::store) async fn connect<C: Connection>(
+    options: &C::Options,
+    setup: Option<&str>,
     deadline: Duration,
-) -> Result<sqlx::Result<PgConnection>> {
+) -> Result<sqlx::Result<C>>
+where
+    for<'c> &'c mut C: Executor<'c, Database = C::Database>,
+{
     let connecting = async {
         let mut connection = options.connect().await?;
         if let Some(setup) = setup {
-            sqlx::raw_sql(setup).execute(&mut connection).await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(setup))).await?;
         }
         Ok(connection)
     };
@@ -130,27 +143,27 @@ pub(super) async fn connect(
 }
 
 fn late() -> Error {
-    sql::unavailable("PostgreSQL did not answer in time")
+    unavailable("the database server did not answer in time")
 }
 
 /// A connection in use. It goes back to the pool only by [`Lease::done`]: one whose call was dropped half way would
 /// give its answer to the next.
-pub(super) struct Lease<'a> {
-    pool: &'a Pool,
-    connection: Option<PgConnection>,
+pub(in crate::store) struct Lease<'a, C: Connection> {
+    pool: &'a Pool<C>,
+    connection: Option<C>,
     generation: u64,
     reused: bool,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Lease<'_> {
+impl<C: Connection> Lease<'_, C> {
     /// Whether somebody had it before, and the server may have ended it since.
-    pub(super) fn is_reused(&self) -> bool {
+    pub(in crate::store) fn is_reused(&self) -> bool {
         self.reused
     }
 
     /// Gives the connection back.
-    pub(super) fn done(mut self) {
+    pub(in crate::store) fn done(mut self) {
         let mut idle = self.pool.idle();
         // Those at the front have been superfluous for long.
         while idle.connections.front().is_some_and(|(_, since)| since.elapsed() > STALE) {
@@ -162,14 +175,14 @@ impl Lease<'_> {
     }
 
     /// Drops the connection, and with `lost` all others that were made before now.
-    pub(super) fn broken(self, lost: bool) {
+    pub(in crate::store) fn broken(self, lost: bool) {
         if lost {
             self.pool.lost(self.generation);
         }
     }
 
     /// The connection, which is there until the lease ends.
-    pub(super) fn driver(&mut self) -> Result<&mut PgConnection> {
+    pub(in crate::store) fn driver(&mut self) -> Result<&mut C> {
         self.connection.as_mut().ok_or_else(|| Error::new(ErrorKind::Internal, "a lease has ended"))
     }
 }

@@ -84,9 +84,14 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
             (ErrorKind::Internal, "MySQL gave an answer that makes no sense")
         }
         (None, _) => (ErrorKind::StoreUnavailable, "MySQL cannot be reached"),
-        // Too many connections or questions of one user are counted among the syntax errors. The others: connections,
-        // transactions, what was killed, locks, disks, modes: all of them pass.
-        (_, Some(1203 | 1226)) | (Some("08" | "25" | "40" | "70" | "HY" | "XA"), _) => {
+        (_, Some(1290 | 1792 | 1836)) => {
+            (ErrorKind::StoreUnavailable, "MySQL may only be read: it is a replica, or read_only is on")
+        }
+        (_, Some(1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1135 | 1203 | 1226)) => {
+            (ErrorKind::StoreUnavailable, "MySQL is out of connections, memory or disk")
+        }
+        // Connections, transactions, what was killed, locks, modes: all of them pass.
+        (Some("08" | "25" | "40" | "70" | "HY" | "XA"), _) => {
             (ErrorKind::StoreUnavailable, "MySQL cannot do this at the moment")
         }
         (Some("28" | "3D" | "42"), _) => {

@@ -193,3 +193,21 @@ async fn rows_stay_for_audit_and_are_then_purged_in_batches() {
     assert_eq!(store.purge(6).await.expect("purge"), 6);
     assert_eq!(store.purge(6).await.expect("purge"), 1);
 }
+
+#[tokio::test]
+async fn a_user_without_connections_left_is_told_so_and_asked_again() {
+    let (prefix, user, mut other) = (unique(), format!("u{}", unique()), connect().await);
+    MysqlStore::open(&mysql(), options(&prefix)).await.expect("open");
+    run(&mut other, format!("CREATE USER {user}@'%' IDENTIFIED BY 'hunter2' WITH MAX_USER_CONNECTIONS 1")).await;
+    run(&mut other, format!("GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON oncecode.* TO {user}@'%'")).await;
+    let own = mysql();
+    let (_, server) = own.split_once('@').expect("a user");
+    let url = format!("mysql://{user}:hunter2@{server}");
+    let first = MysqlStore::open(&url, options(&prefix)).await.expect("open");
+    let second = MysqlStore::open(&url, options(&prefix)).await.expect_err("one is all");
+    assert_eq!((second.kind(), second.retryable()), (ErrorKind::StoreUnavailable, true), "{second:?}");
+    assert!(second.message().contains("out of connections"), "{second:?}");
+    works(&first).await.expect("the first has one");
+    first.close().await;
+    run(&mut other, format!("DROP USER {user}@'%'")).await;
+}

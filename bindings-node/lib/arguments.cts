@@ -29,6 +29,26 @@ export function optionalSeconds(from: unknown, name: string): number | undefined
   return field(from, name) === undefined ? undefined : seconds(from, name);
 }
 
+export function optionalWhole(from: unknown, name: string, most = 0xffff_ffff): number | undefined {
+  const value = field(from, name);
+  if (value === undefined) return undefined;
+  if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
+  throw invalid(`${name} must be a whole number from 0 to ${most}`);
+}
+
+/** Milliseconds since the Unix epoch; now by default. */
+export function moment(from: unknown, name: string): number {
+  const value = field(from, name) ?? new Date();
+  if (value instanceof Date && value.getTime() >= 0) return value.getTime();
+  throw invalid(`${name} must be a Date after 1970`);
+}
+
+export function texts(from: unknown, name: string): string[] {
+  const value = field(from, name);
+  if (!Array.isArray(value)) throw invalid(`${name} must be an array of strings, ${not(value)}`);
+  return value.map((each) => checked(`each of ${name}`, each));
+}
+
 export function flag(from: unknown, name: string): boolean | undefined {
   const value = field(from, name);
   if (value === undefined || typeof value === "boolean") return value;

@@ -1,13 +1,16 @@
 import { wholeNumber } from "./arguments.cjs";
 import { Connection, values } from "./bridge.cjs";
+import { Cache } from "./cache.cjs";
 import { Codes } from "./codes.cjs";
 import { Idempotency } from "./idempotency.cjs";
 import { Locks } from "./locks.cjs";
 import { Limits } from "./limits.cjs";
+import { Totp } from "./totp.cjs";
 import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
 
 export { ERROR_CODES, OncecodeError } from "./errors.cjs";
 export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
+export type { Cache, CacheEntry, CacheKey, CacheRequest, CacheSetRequest } from "./cache.cjs";
 export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
 export type {
   Begun,
@@ -21,6 +24,7 @@ export type {
 } from "./idempotency.cjs";
 export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./locks.cjs";
 export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
+export type { Enrolment, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpCode, TotpRequest } from "./totp.cjs";
 export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
 
 /**
@@ -43,6 +47,10 @@ export class Oncecode {
   readonly idempotency: Idempotency;
   /** Rate limits: define, hit, peek, reset. */
   readonly limits: Limits;
+  /** Values that are costly to make: get, set, getOrLoad, invalidate. */
+  readonly cache: Cache;
+  /** Codes of authenticator apps: enrol, verify, recovery codes. */
+  readonly totp: Totp;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
@@ -52,6 +60,8 @@ export class Oncecode {
     this.locks = new Locks(connection);
     this.idempotency = new Idempotency(connection);
     this.limits = new Limits(connection);
+    this.cache = new Cache(connection);
+    this.totp = new Totp(connection);
   }
 
   /**

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
 mod bridge;
+mod cache;
 mod caller;
 mod client;
 mod codes;
@@ -16,6 +17,7 @@ mod log;
 mod queue;
 mod reply;
 mod runtime;
+mod totp;
 
 use napi_derive::napi;
 use oncecode::ErrorKind;

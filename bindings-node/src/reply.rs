@@ -1,13 +1,14 @@
 //! What an operation ends with, and how that is written for `lib/`.
 
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use napi::Result;
-use napi::bindgen_prelude::{External, ToNapiValue};
+use napi::bindgen_prelude::{Buffer, External, ToNapiValue};
 use napi::sys;
-use oncecode::{Begun, Claim, Error, Lock, Peek, Quota, Sent, Verified};
+use oncecode::{Begun, Cached, Claim, Error, Fetched, Lock, Peek, Quota, Sent, TotpAccepted, Verified};
 
+use crate::cache::Duty;
 use crate::convert::Row;
 use crate::held::{Handle, Held};
 use crate::queue::WIDTH;
@@ -34,6 +35,18 @@ pub enum Reply {
     Held(Option<Handle>),
     /// What was completed before, as JSON.
     Replayed(String),
+    /// An entry of the cache, if there is one.
+    Cached(Option<Cached>),
+    /// No entry: it is to be loaded.
+    Miss(Duty),
+    /// A code of an authenticator app was right.
+    Accepted(TotpAccepted),
+    /// For which step it is right, if it is.
+    Step(Option<u64>),
+    /// Some texts.
+    Texts(Vec<String>),
+    /// A file.
+    Bytes(Vec<u8>),
     /// It failed.
     Refused(Error),
 }
@@ -43,7 +56,7 @@ impl Reply {
     pub(crate) fn write(&self, row: &mut Row) -> Result<()> {
         row.number(if matches!(self, Reply::Refused(_)) { 1.0 } else { 0.0 })?;
         match self {
-            Reply::Done | Reply::Peek(None) | Reply::Held(None) => Ok(()),
+            Reply::Done | Reply::Peek(None) | Reply::Held(None) | Reply::Cached(None) => Ok(()),
             Reply::Flag(yes) => row.value(*yes),
             Reply::Count(count) => row.number(*count as f64),
             Reply::Text(text) => row.text(text),
@@ -74,6 +87,22 @@ impl Reply {
                 row.go_past(3);
                 row.text(value)
             }
+            Reply::Cached(Some(cached)) => {
+                row.number(cached.cached_at_ms as f64)?;
+                row.number(cached.version.into())?;
+                row.maybe(cached.value.as_ref(), |row, value| row.text(&value.to_string()))
+            }
+            Reply::Miss(duty) => {
+                row.go_past(3);
+                row.value(External::new(Arc::clone(duty)))
+            }
+            Reply::Accepted(accepted) => {
+                row.number(accepted.step as f64)?;
+                row.number(accepted.drift as f64)
+            }
+            Reply::Step(step) => row.maybe(*step, |row, step| row.number(step as f64)),
+            Reply::Texts(texts) => texts.iter().try_for_each(|text| row.text(text)),
+            Reply::Bytes(bytes) => row.value(Buffer::from(bytes.clone())),
             Reply::Refused(error) => refusal(row, error),
         }
     }
@@ -123,12 +152,24 @@ reply_from! {
     Option<Lock> => |lock: Option<Lock>| Reply::Held(lock.map(|lock| Arc::new(Held::Lock(lock))));
     Claim => |claim| Reply::Held(Some(Arc::new(Held::Claim(claim))));
     Begun => begun;
+    Option<Cached> => Reply::Cached;
+    Cached => |cached| Reply::Cached(Some(cached));
+    Fetched => fetched;
+    TotpAccepted => Reply::Accepted;
 }
 
 fn begun(begun: Begun) -> Reply {
     match begun {
         Begun::Claimed(claim) => claim.into(),
         Begun::Replayed(reply) => Reply::Replayed(reply.value.to_string()),
+        _ => Reply::Done,
+    }
+}
+
+fn fetched(fetched: Fetched) -> Reply {
+    match fetched {
+        Fetched::Hit(cached) => Reply::Cached(Some(cached)),
+        Fetched::Miss(ticket) => Reply::Miss(Arc::new(Mutex::new(Some(ticket)))),
         _ => Reply::Done,
     }
 }

@@ -77,6 +77,16 @@ impl Client {
         self.run(py, Arc::clone(&self.line).with(operation))
     }
 
+    /// Does what needs no store, here and now in either form of the client. (A forked child connects first.)
+    pub(crate) fn now<T, F>(&self, py: Python<'_>, act: F) -> PyResult<Py<PyAny>>
+    where
+        T: Answer,
+        F: FnOnce(&Oncecode) -> Result<T> + Send + 'static,
+    {
+        let acting = Arc::clone(&self.line).with(|once| Box::pin(std::future::ready(act(once))));
+        blocking::call(py, &self.hooks, true, acting)
+    }
+
     fn run<T: Answer>(&self, py: Python<'_>, operation: BoxFuture<'static, Result<T>>) -> PyResult<Py<PyAny>> {
         let call = if self.waits { blocking::call } else { bridge::call };
         call(py, &self.hooks, self.line.origin.instant(), operation)

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod bridge;
+mod cache;
 mod caller;
 mod client;
 mod codes;
@@ -20,6 +21,7 @@ mod message;
 mod queue;
 mod results;
 mod runtime;
+mod totp;
 mod wake;
 
 use pyo3::prelude::*;
@@ -31,6 +33,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::cache::Ticket;
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]

@@ -53,7 +53,7 @@ class Threaded:
 
     def __getattr__(self, name: str):
         found = getattr(self._inner, name)
-        if name in {"codes", "locks", "idempotency"}:
+        if name in {"codes", "locks", "idempotency", "cache", "totp"}:
             return Threaded(found)
         return lambda **arguments: asyncio.to_thread(found, **arguments)
 

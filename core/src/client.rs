@@ -11,7 +11,7 @@ use crate::event::{Event, Events, Listener};
 use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
-use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Limits, Locks};
+use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Limits, Locks, Totp};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
 use crate::store::{self, BoxFuture, Deadline, Gate, Limit, MemoryStore, Store, StoreOptions};
@@ -109,6 +109,11 @@ impl Oncecode {
     /// Rate limits: define, hit, peek, reset.
     pub fn limits(&self) -> Limits {
         Limits { core: Arc::clone(&self.core) }
+    }
+
+    /// Codes of authenticator apps: enrol, verify, recovery codes.
+    pub fn totp(&self) -> Totp {
+        Totp { core: Arc::clone(&self.core) }
     }
 
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.

@@ -35,6 +35,7 @@ pub use key::Key;
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+pub use ops::{Enrolment, OtpAlgorithm, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
 pub use ops::{HitRequest, Limits, Quota};
 pub use ops::{Lock, LockRequest, Locks};
 pub use random::{Alphabet, Random, SystemRandom};

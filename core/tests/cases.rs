@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use oncecode::{
-    Begun, Error, IdempotencyRequest, IssueRequest, Lock, LockRequest, Oncecode, Options, Peek, ResendRequest, Sent,
-    Target, Verified, VerifyRequest,
+    Begun, CacheRequest, Error, IdempotencyRequest, IssueRequest, Lock, LockRequest, Oncecode, Options, OtpAlgorithm,
+    OtpSettings, Peek, ResendRequest, Secret, Sent, Target, TotpRequest, Verified, VerifyRequest,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,16 @@ fn every_case_of_locks_holds() {
 #[test]
 fn every_case_of_idempotency_holds() {
     every_case_holds(include_str!("../../tests/cases/idempotency.json"), "idempotency", 9);
+}
+
+#[test]
+fn every_case_of_the_cache_holds() {
+    every_case_holds(include_str!("../../tests/cases/cache.json"), "cache", 6);
+}
+
+#[test]
+fn every_case_of_totp_holds() {
+    every_case_holds(include_str!("../../tests/cases/totp.json"), "totp", 9);
 }
 
 fn every_case_holds(file: &str, service: &str, at_least: usize) {
@@ -50,6 +60,8 @@ async fn hold(case: &Value, service: &str) {
         let called = match service {
             "locks" => lock(&once, what, &with, &mut held).await,
             "idempotency" => idempotency(&once, what, &with).await,
+            "cache" => cache(&once, what, &with).await,
+            "totp" => totp(&once, what, &with).await,
             _ => call(&once, step, &saved).await,
         };
         match (called, step.get("gives"), step.get("fails")) {
@@ -145,6 +157,51 @@ async fn idempotency(once: &Oncecode, what: &str, with: &Value) -> Result<Value,
         }
         "complete" => keys.complete(&scope, &key, &token, with["reply"].clone()).await.map(|()| Value::Null),
         "abandon" => keys.abandon(&scope, &key, &token).await.map(Value::Bool),
+        other => panic!("no such method: {other}"),
+    }
+}
+
+async fn cache(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let (cache, mut request) = (once.cache(), CacheRequest::new(text(with, "key")));
+    request.version = with["version"].as_u64().unwrap_or(1) as u32;
+    if !with["ttlSeconds"].is_null() {
+        request.ttl = span(&with["ttlSeconds"]);
+    }
+    match what {
+        "get" => {
+            let found = cache.get(&request.key, request.version).await?;
+            Ok(found.map_or(Value::Null, |cached| json!({ "value": cached.value })))
+        }
+        "set" => {
+            let value = Some(with["value"].clone()).filter(|value| !value.is_null());
+            cache.set(request, value).await.map(|()| Value::Null)
+        }
+        "invalidate" => cache.invalidate(&request.key).await.map(Value::Bool),
+        other => panic!("no such method: {other}"),
+    }
+}
+
+async fn totp(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let (totp, secret) = (once.totp(), Secret::from(text(with, "secret")));
+    let mut settings = OtpSettings::default();
+    if let Some(name) = with["algorithm"].as_str() {
+        settings.algorithm = OtpAlgorithm::parse(name)?;
+    }
+    settings.digits = with["digits"].as_u64().unwrap_or(6) as u8;
+    settings.period_seconds = with["periodSeconds"].as_u64().unwrap_or(30) as u32;
+    let mut request = TotpRequest::new(text(with, "user"), secret.clone(), text(with, "code"));
+    request.window = with["window"].as_u64().unwrap_or(1) as u32;
+    (request.counter, request.settings) = (with["counter"].as_u64(), settings);
+    match what {
+        "code" => {
+            let code = totp.code_of(&secret, with["counter"].as_u64().expect("a counter"), settings)?;
+            Ok(json!(code.expose()))
+        }
+        "check" => Ok(json!(totp.check(&request, 0)?)),
+        "verify" => totp.verify(request).await.map(|done| json!({ "step": done.step, "drift": done.drift })),
+        "enrol" => totp.enrol(&text(with, "issuer"), &text(with, "account"), settings).map(|_| Value::Null),
+        "qrSvg" => totp.qr_svg(&text(with, "text")).map(Value::String),
+        "recoveryCodes" => totp.recovery_codes(&text(with, "user"), 0).map(|_| Value::Null),
         other => panic!("no such method: {other}"),
     }
 }

@@ -17,6 +17,7 @@ the same without an event loop.
 
 from . import blocking, errors
 from ._native import Event, Message, Peek, Quota, Sent, Verified
+from .cache import BlockingCache, Cache, Cached
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
 from .errors import (
@@ -43,24 +44,30 @@ from .errors import (
     WrongCode,
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
-from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
+from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .options import EventCallback, Limit, Options, Policy, SendCallback
+from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 
 __all__ = [
+    "BlockingCache",
     "BlockingClaim",
     "BlockingCodes",
     "BlockingIdempotency",
+    "BlockingLimits",
     "BlockingLock",
     "BlockingLocks",
+    "BlockingTotp",
+    "Cache",
+    "Cached",
     "Claim",
-    "BlockingLimits",
     "Closed",
     "CodeNotFound",
     "Codes",
     "Config",
     "Cooldown",
     "DeliveryFailed",
+    "Enrolment",
     "Event",
     "EventCallback",
     "Fault",
@@ -74,12 +81,12 @@ __all__ = [
     "InvalidPhone",
     "LeaseLost",
     "Limit",
-    "Lock",
-    "Locked",
-    "Locks",
     "LimitDefinition",
     "LimitPart",
     "Limits",
+    "Lock",
+    "Locked",
+    "Locks",
     "Message",
     "Oncecode",
     "OncecodeError",
@@ -88,12 +95,15 @@ __all__ = [
     "Policy",
     "Quota",
     "RateLimited",
+    "RecoveryCodes",
     "Refused",
     "Reply",
     "SendCallback",
     "Sent",
     "StoreUnavailable",
     "TooManyAttempts",
+    "Totp",
+    "TotpAccepted",
     "Verified",
     "WrongCode",
     "blocking",

@@ -15,6 +15,7 @@ __all__ = [
     "Quota",
     "Reply",
     "Sent",
+    "Ticket",
     "Verified",
     "error_table",
 ]
@@ -71,14 +72,60 @@ class Client:
     def hit(
         self, limit: str, key: str | None, ip: str | None, cost: int
     ) -> Quota | Future[Quota]: ...
-    def peek_limit(
-        self, limit: str, key: str | None, ip: str | None
-    ) -> Quota | Future[Quota]: ...
-    def reset_limit(
-        self, limit: str, key: str | None, ip: str | None
-    ) -> Future[None] | None: ...
+    def peek_limit(self, limit: str, key: str | None, ip: str | None) -> Quota | Future[Quota]: ...
+    def reset_limit(self, limit: str, key: str | None, ip: str | None) -> Future[None] | None: ...
     def define_limit(self, name: str, definition: str) -> Future[None] | None: ...
     def client_ip(self, remote: str, forwarded_for: str | None) -> str | Future[str]: ...
+    def cache_get(
+        self, key: str, version: int
+    ) -> tuple[Any, int, int] | Future[tuple[Any, int, int] | None] | None: ...
+    def cache_set(
+        self,
+        key: str,
+        value: object,
+        ttl_seconds: float | None,
+        negative_ttl_seconds: float | None,
+        version: int,
+    ) -> Future[None] | None: ...
+    def cache_fetch(
+        self,
+        key: str,
+        ttl_seconds: float | None,
+        negative_ttl_seconds: float | None,
+        version: int,
+        lease_seconds: float | None,
+        wait_seconds: float | None,
+    ) -> tuple[Any, int, int] | Ticket | Future[tuple[Any, int, int] | Ticket]: ...
+    def cache_fill(
+        self, ticket: Ticket, value: object
+    ) -> tuple[Any, int, int] | Future[tuple[Any, int, int]]: ...
+    def cache_invalidate(self, key: str) -> bool | Future[bool]: ...
+    def totp_enrol(
+        self, issuer: str, account: str, otp: tuple[str | None, int, int]
+    ) -> tuple[str, str]: ...
+    def totp_uri(
+        self, secret: str, issuer: str, account: str, otp: tuple[str | None, int, int]
+    ) -> str: ...
+    def qr_svg(self, text: str) -> str: ...
+    def qr_png(self, text: str, scale: int) -> bytes: ...
+    def totp_code(
+        self, secret: str, at_ms: int, counter: int | None, otp: tuple[str | None, int, int]
+    ) -> str: ...
+    def totp_check(
+        self,
+        typed: tuple[str, str, str, int, int | None],
+        at_ms: int,
+        otp: tuple[str | None, int, int],
+    ) -> int | None: ...
+    def totp_verify(
+        self, typed: tuple[str, str, str, int, int | None], otp: tuple[str | None, int, int]
+    ) -> tuple[int, int] | Future[tuple[int, int]]: ...
+    def recovery_codes(self, user: str, count: int) -> tuple[list[str], list[str]]: ...
+    def verify_recovery(self, user: str, code: str, hashes: list[str]) -> str | Future[str]: ...
+
+@final
+class Ticket:
+    def give_up(self) -> None: ...
 
 @final
 class Held:

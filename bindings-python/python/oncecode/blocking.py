@@ -16,10 +16,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from . import opening
+from .cache import BlockingCache
 from .codes import BlockingCodes
 from .idempotency import BlockingIdempotency
-from .locks import BlockingLocks
 from .limits import BlockingLimits
+from .locks import BlockingLocks
+from .totp import BlockingTotp
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +35,16 @@ if TYPE_CHECKING:
 class Oncecode:
     """A client: one store, one sender, one set of rules. Threads may share it."""
 
-    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "limits", "locks")
+    __slots__ = (
+        "__weakref__",
+        "_native",
+        "cache",
+        "codes",
+        "idempotency",
+        "limits",
+        "locks",
+        "totp",
+    )
 
     codes: BlockingCodes
     """One-time codes: issue, verify, resend, cancel, peek."""
@@ -43,6 +54,10 @@ class Oncecode:
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
     limits: BlockingLimits
     """Rate limits: define, hit, peek, reset."""
+    cache: BlockingCache
+    """Values that are costly to make: get, set, get_or_load, invalidate."""
+    totp: BlockingTotp
+    """Codes of authenticator apps: enrol, verify, recovery codes."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
@@ -50,6 +65,8 @@ class Oncecode:
         self.locks = BlockingLocks(native)
         self.idempotency = BlockingIdempotency(native)
         self.limits = BlockingLimits(native)
+        self.cache = BlockingCache(native)
+        self.totp = BlockingTotp(native)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:

@@ -6,10 +6,12 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from . import opening
+from .cache import Cache
 from .codes import Codes
 from .idempotency import Idempotency
-from .locks import Locks
 from .limits import Limits
+from .locks import Locks
+from .totp import Totp
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,7 +36,16 @@ class Oncecode:
     ```
     """
 
-    __slots__ = ("__weakref__", "_native", "codes", "idempotency", "limits", "locks")
+    __slots__ = (
+        "__weakref__",
+        "_native",
+        "cache",
+        "codes",
+        "idempotency",
+        "limits",
+        "locks",
+        "totp",
+    )
 
     codes: Codes
     """One-time codes: issue, verify, resend, cancel, peek."""
@@ -44,6 +55,10 @@ class Oncecode:
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
     limits: Limits
     """Rate limits: define, hit, peek, reset."""
+    cache: Cache
+    """Values that are costly to make: get, set, get_or_load, invalidate."""
+    totp: Totp
+    """Codes of authenticator apps: enrol, verify, recovery codes."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
@@ -51,6 +66,8 @@ class Oncecode:
         self.locks = Locks(native)
         self.idempotency = Idempotency(native)
         self.limits = Limits(native)
+        self.cache = Cache(native)
+        self.totp = Totp(native)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:

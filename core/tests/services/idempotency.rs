@@ -12,7 +12,7 @@ use super::support::{Corner, LONG};
 use super::{at_once, client, code};
 
 const HOUR: Duration = Duration::from_secs(3600);
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn request(body: Value) -> IdempotencyRequest {
     let mut request = IdempotencyRequest::new("ann", "order-7");
@@ -147,7 +147,7 @@ pub async fn a_renewed_claim_outlives_its_lease(corner: &Corner) {
     short.lease = SHORT;
     let claim = claimed(one.begin(short).await);
     let mut patient = waiting();
-    patient.wait = SHORT * 6;
+    patient.wait = SHORT * 3;
     assert_eq!(code(two.begin(patient).await), "IN_PROGRESS");
     assert!(!claim.lost().is_cancelled() && !claim.remaining().is_zero());
     claim.complete(&json!(1)).await.expect("complete");

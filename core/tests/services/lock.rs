@@ -10,7 +10,7 @@ use super::support::{Corner, LONG};
 use super::{at_once, client, code};
 
 const TTL: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(500);
 
 fn request(ttl: Duration) -> LockRequest {
     LockRequest::new("orders/7", ttl)
@@ -52,7 +52,7 @@ pub async fn the_fencing_number_rises_with_every_holder(corner: &Corner) {
 
 pub async fn a_lease_that_ran_out_is_free_and_its_holder_is_told(corner: &Corner) {
     let (one, two) = (locks(corner).await, locks(corner).await);
-    let lock = one.acquire(request(SHORT)).await.expect("acquire");
+    let lock = one.acquire(request(SHORT * 2)).await.expect("acquire");
     let ended = lock.ended();
     corner.advance(TTL).await;
     let next = two.acquire(request(TTL)).await.expect("it is free");

@@ -6,6 +6,7 @@ mod support;
 mod cache;
 mod idempotency;
 mod lock;
+mod totp;
 
 use std::sync::Arc;
 
@@ -65,6 +66,14 @@ const CASES: &[(&str, Case)] = cases! {
         a_load_that_fails_or_dies_passes_to_the_next
         who_has_waited_long_enough_loads_as_well
         what_cannot_be_cached_is_refused;
+    totp:
+        a_code_is_accepted_once_by_any_process
+        a_clock_may_drift_and_steps_only_rise
+        wrong_codes_are_counted_and_success_forgives
+        another_user_or_secret_has_codes_of_its_own
+        a_counter_only_rises
+        a_recovery_code_is_used_once
+        what_cannot_be_is_refused;
 };
 
 fn main() {

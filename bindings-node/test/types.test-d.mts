@@ -2,8 +2,10 @@
 
 import {
   type Begun,
+  type CacheEntry,
   type Challenge,
   ERROR_CODES,
+  type Enrolment,
   type Lock,
   type Message,
   Oncecode,
@@ -13,6 +15,7 @@ import {
   type OncecodeOptions,
   type Reply,
   type Sent,
+  type TotpAccepted,
   type Verified,
 } from "oncecode";
 
@@ -55,6 +58,18 @@ const ran = await once.idempotency.run({ scope: "a", key: "b" }, async () => "te
 same<typeof ran, Reply<string>>(true);
 const charge = once.idempotency.idempotent({ scope: "a", key: (id: string) => id }, async (id: string) => id.length);
 same<ReturnType<typeof charge>, Promise<number>>(true);
+const user = await once.cache.getOrLoad({ key: "a", ttlSeconds: 60 }, async () => ({ name: "Ann" }));
+same<typeof user, { name: string } | null>(true);
+const entry = await once.cache.get<number>({ key: "a", version: 2 });
+same<typeof entry, CacheEntry<number> | null>(true);
+same<Awaited<ReturnType<typeof once.cache.invalidate>>, boolean>(true);
+const enrolled = once.totp.enrol({ issuer: "a", account: "b", algorithm: "SHA256", digits: 8 });
+same<typeof enrolled, Enrolment>(true);
+same<ReturnType<typeof once.totp.check>, number | null>(true);
+same<ReturnType<typeof once.totp.qrPng>, Buffer>(true);
+same<Awaited<ReturnType<typeof once.totp.verify>>, TotpAccepted>(true);
+// @ts-expect-error: no such algorithm
+once.totp.enrol({ issuer: "a", account: "b", algorithm: "MD5" });
 // @ts-expect-error: a lock has a lease
 await once.locks.acquire({ name: "a" });
 // @ts-expect-error: a key has a scope

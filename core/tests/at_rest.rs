@@ -14,7 +14,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use oncecode::store::{Attempted, Issued, MemoryStore, Peeked};
 use oncecode::testkit::{FakeClock, Recorder, inputs, key};
 use oncecode::{
-    Callback, Error, IssueRequest, Oncecode, Options, ResendRequest, Result, Secret, Target, VerifyRequest,
+    Begun, CacheRequest, Callback, Error, IdempotencyRequest, IssueRequest, LockRequest, Oncecode, Options,
+    OtpSettings, ResendRequest, Result, Secret, Target, TotpRequest, VerifyRequest,
 };
 use serde_json::{Value, json};
 
@@ -190,12 +191,14 @@ fn options(own: Value) -> Value {
 struct Run {
     sender: Recorder,
     said: Arc<Mutex<String>>,
+    /// Tokens, secrets and codes of the services around codes.
+    given: Mutex<Vec<String>>,
 }
 
 impl Run {
     async fn on(url: &str, own: Value) -> Self {
         logs();
-        let run = Self { sender: Recorder::default(), said: Arc::default() };
+        let run = Self { sender: Recorder::default(), said: Arc::default(), given: Mutex::default() };
         let events = Arc::clone(&run.said);
         let options = Options::from_json(&options(own).to_string()).expect("options");
         let builder = Oncecode::builder(url).options(options).sender(run.sender.clone());
@@ -206,6 +209,9 @@ impl Run {
             for (to, _) in ADDRESSES {
                 run.exercise(&once, to, purpose).await;
             }
+        }
+        for (to, _) in ADDRESSES {
+            run.use_services(&once, to).await;
         }
         run.say(&once);
         run.say(&run.sender);
@@ -253,6 +259,43 @@ impl Run {
         }
     }
 
+    /// Locks, idempotency, cache and TOTP of something that is named by an address.
+    async fn use_services(&self, once: &Oncecode, to: &str) {
+        let minute = std::time::Duration::from_secs(60);
+        let lock = self.told(once.locks().acquire(LockRequest::new(to, minute)).await).expect("a lock");
+        let refused = self.told(once.locks().release(to, "another").await);
+        assert!(!refused.expect("not released"));
+        let request = IdempotencyRequest::new(to, DATA[0]);
+        self.say(&request);
+        let begun = self.told(once.idempotency().begin(request.clone()).await).expect("begin");
+        let Begun::Claimed(claim) = begun else { panic!("claimed") };
+        assert!(self.told(once.idempotency().begin(request.clone()).await).is_err());
+        claim.complete(&json!({ "friend": DATA[0], DATA[1]: 4242 })).await.expect("complete");
+        self.told(once.idempotency().begin(request).await).expect("replayed");
+        let value = Some(json!({ "friend": DATA[0], DATA[1]: 4242 }));
+        let cached = async || Ok::<_, Error>(value.clone());
+        self.told(once.cache().get_or_load(CacheRequest::new(to), cached).await).expect("cached");
+        self.told(once.cache().get(to, 1).await).expect("cached").expect("cached");
+        let totp = once.totp();
+        let enrolment = totp.enrol("Acme", "ann", OtpSettings::default()).expect("enrol");
+        self.say(&enrolment);
+        let code = totp.code_of(&enrolment.secret, 1, OtpSettings::default()).expect("a code");
+        let mut typed = TotpRequest::new(to, enrolment.secret.clone(), code.expose());
+        typed.counter = Some(1);
+        self.say(&typed);
+        self.told(totp.verify(typed.clone()).await).expect("right");
+        assert!(self.told(totp.verify(typed).await).is_err(), "used");
+        let made = totp.recovery_codes(to, 2).expect("codes");
+        self.say(&made.codes);
+        self.told(totp.verify_recovery(to, made.codes[0].expose(), made.hashes.clone()).await).expect("right");
+        let mut given = self.given.lock().expect("given");
+        given.extend([lock.token().to_owned(), claim.token().to_owned(), enrolment.secret.expose().to_owned()]);
+        given.extend(made.codes.iter().flat_map(|code| [code.expose().to_owned(), code.expose().replace('-', "")]));
+        drop(given);
+        // Its record stays, with whoever held it last.
+        lock.release().await.expect("release");
+    }
+
     fn say(&self, thing: &dyn Debug) {
         *self.said.lock().expect("said") += &format!("{thing:?}\n");
     }
@@ -285,7 +328,9 @@ impl Run {
         let codes: Vec<_> = self.sender.messages().iter().map(|m| m.code.expose().to_owned()).collect();
         assert!(codes.len() >= 20 && codes.iter().all(|code| code.len() == 10), "codes that no chance can match");
         let typed = ADDRESSES.iter().flat_map(|(typed, forms)| [&[*typed][..], forms].concat());
-        let all = codes.iter().map(String::as_str).chain(typed).chain(DATA).chain([SECRET, INDEX_SECRET]);
+        let given = self.given.lock().expect("given").clone();
+        assert!(given.len() >= 14);
+        let all = codes.iter().chain(&given).map(String::as_str).chain(typed).chain(DATA).chain([SECRET, INDEX_SECRET]);
         for hidden in all.filter(|hidden| !except.contains(hidden)) {
             for trace in traces(hidden) {
                 assert!(!find(bytes, &trace), "{hidden} is in {place}, as {}", String::from_utf8_lossy(&trace));

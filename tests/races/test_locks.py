@@ -1,4 +1,4 @@
-"""Locks and claims are held by one process, whatever happens to it."""
+"""Locks, claims and loads are one process's, whatever happens to it; a TOTP code too."""
 
 from __future__ import annotations
 
@@ -160,3 +160,44 @@ def test_a_frozen_worker_cannot_complete_what_another_took_over(
     assert outcomes(together([late])) == ["LEASE_LOST"]
     other.call("idempotency.complete", **key, token=begun["token"], reply="in time")
     assert frozen.call("idempotency.begin", **key)["value"] == "in time"
+
+
+def test_of_many_processes_one_loads(fleet: Fleet, tmp_path: Path) -> None:
+    clients = fleet()
+    for number in range(5):
+        file = tmp_path / f"load-{number}"
+        entry = {
+            "key": f"user/{number}",
+            "waitSeconds": 20,
+            "leaseSeconds": 20,
+            "file": str(file),
+        }
+        loads = together([Call(c, "cache.getOrLoad", entry) for c in clients * 12])
+        assert [load.result() for load in loads] == [{"loaded": True}] * 48
+        assert file.read_text() == "worked\n"
+
+
+def test_a_killed_loader_is_replaced_when_its_lease_ends(
+    store: Store, hire: Hire, crew: list[Worker], open_in: Open, tmp_path: Path
+) -> None:
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    entry = {"key": "user/7", "waitSeconds": 20, "leaseSeconds": 1}
+    doomed, other = store.open(hire("node")), open_in(crew[1])
+    load = {**entry, "file": str(begun), "forEver": True}
+    doomed.worker.ask("cache.getOrLoad", doomed.number, load)
+    while not begun.exists():
+        assert other.call("cache.get", key="user/7") is None
+    doomed.worker.kill()
+    taken = Call(other, "cache.getOrLoad", {**entry, "file": str(done)})
+    assert outcomes(together([taken])) == ["OK"]
+    assert done.read_text() == "worked\n"
+
+
+def test_of_many_processes_one_is_given_a_totp_code(fleet: Fleet) -> None:
+    clients = fleet()
+    secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    # The first three of RFC 4226, appendix D.
+    for counter, code in enumerate(["755224", "287082", "359152"]):
+        given = {"user": "ann", "secret": secret, "code": code, "counter": counter}
+        came = outcomes(together([Call(c, "totp.verify", given) for c in clients * 10]))
+        assert Counter(came) == {"OK": 1, "CODE_NOT_FOUND": 39}

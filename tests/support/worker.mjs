@@ -51,6 +51,13 @@ async function serve(once, what, given) {
       const { file, ...request } = given;
       return once.idempotency.run(request, () => appendFileSync(file, "worked\n"));
     }
+    case "cache.getOrLoad": {
+      const { file, forEver, ...request } = given;
+      return once.cache.getOrLoad(request, () => {
+        appendFileSync(file, "worked\n");
+        return forEver ? new Promise(() => {}) : { loaded: true };
+      });
+    }
     default: {
       const result = await once[service][method](given);
       if (typeof result?.fence !== "number") return result;

@@ -92,6 +92,11 @@ class Worker:
             file = given.pop("file")
             work = working if self.blocking else working_async
             return await self.call(once.idempotency.run, lambda _: work(file), **given)
+        if what == "cache.getOrLoad":
+            file = given.pop("file")
+            load = loading if self.blocking else loading_async
+            given["load"] = lambda: load(file)
+            return await self.call(once.cache.get_or_load, **given)
         result = await self.call(
             getattr(getattr(once, service), snake_case(method)), **given
         )
@@ -125,6 +130,15 @@ class Worker:
 def working(file: str) -> None:
     with open(file, "a") as log:
         log.write("worked\n")
+
+
+def loading(file: str) -> dict[str, bool]:
+    working(file)
+    return {"loaded": True}
+
+
+async def loading_async(file: str) -> dict[str, bool]:
+    return loading(file)
 
 
 async def working_async(file: str) -> None:

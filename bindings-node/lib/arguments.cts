@@ -13,6 +13,11 @@ export function optionalText(from: unknown, name: string): string | undefined {
   return value === undefined ? undefined : checked(name, value);
 }
 
+/** An argument that is not part of an object. */
+export function textOf(name: string, value: unknown): string {
+  return checked(name, value);
+}
+
 export function wholeNumber(name: string, value: unknown): number {
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff) return value as number;
   throw invalid(`${name} must be a whole number from 0 to 4294967295`);

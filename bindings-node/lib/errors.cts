@@ -15,6 +15,12 @@ export const ERROR_CODES = [
   "LEASE_LOST",
   "IN_PROGRESS",
   "IDEMPOTENCY_MISMATCH",
+  "SESSION_NOT_FOUND",
+  "TOKEN_INVALID",
+  "TOKEN_EXPIRED",
+  "TOKEN_REVOKED",
+  "LINK_INVALID",
+  "LINK_EXPIRED",
   "STORE_UNAVAILABLE",
   "DELIVERY_FAILED",
   "CONFIG",
@@ -40,6 +46,12 @@ export const ERROR_CODES = [
  * | `LEASE_LOST` | 409 | the lock or claim is no longer the caller's |
  * | `IN_PROGRESS` | 409 | somebody works on the same idempotency key; see `retryAfterSeconds` |
  * | `IDEMPOTENCY_MISMATCH` | 422 | the idempotency key was used for another request |
+ * | `SESSION_NOT_FOUND` | 401 | no live session: expired, idle for too long, revoked, rotated, or no token of ours: one answer for all |
+ * | `TOKEN_INVALID` | 401 | not a token of a known key, altered, not for us, not yet valid, or of a form that is refused |
+ * | `TOKEN_EXPIRED` | 401 | the token was good and its time is over |
+ * | `TOKEN_REVOKED` | 401 | revoked, by itself or with all of its user's or everybody's |
+ * | `LINK_INVALID` | 400 | not a link of ours, altered, used, or for another address or purpose |
+ * | `LINK_EXPIRED` | 400 | the link was good and its time is over |
  * | `STORE_UNAVAILABLE` | 503 | the store did not answer in time or refused; nothing was accepted |
  * | `DELIVERY_FAILED` | 502 | the message could not be sent; cooldown and quota were given back |
  * | `CONFIG` | 500 | the options or the environment cannot work; the message says what to change |

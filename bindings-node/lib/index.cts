@@ -6,7 +6,10 @@ import { Idempotency } from "./idempotency.cjs";
 import { Locks } from "./locks.cjs";
 import { Limits } from "./limits.cjs";
 import { Totp } from "./totp.cjs";
+import { Links } from "./links.cjs";
 import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
+import { Sessions } from "./sessions.cjs";
+import { Tokens } from "./tokens.cjs";
 
 export { ERROR_CODES, OncecodeError } from "./errors.cjs";
 export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
@@ -25,7 +28,11 @@ export type {
 export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./locks.cjs";
 export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
 export type { Enrolment, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpCode, TotpRequest } from "./totp.cjs";
+export type { Followed, Link, LinkRequest, LinkTarget, Links } from "./links.cjs";
 export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
+export type { LinkOptions, SessionOptions, TokenKey, TokenOptions } from "./options.cjs";
+export type { NewSession, Session, SessionRequest, SessionTarget, Sessions } from "./sessions.cjs";
+export type { JwkSet, SignOptions, TokenClaims, Tokens } from "./tokens.cjs";
 
 /**
  * A client: one store, one sender, one set of rules. Open one per process and share it.
@@ -51,6 +58,12 @@ export class Oncecode {
   readonly cache: Cache;
   /** Codes of authenticator apps: enrol, verify, recovery codes. */
   readonly totp: Totp;
+  /** Sessions: create, validate, rotate, list, revoke. */
+  readonly sessions: Sessions;
+  /** Tokens (JWT) that can be revoked: sign, verify, revoke. */
+  readonly tokens: Tokens;
+  /** Links for email: issue, verify, peek. */
+  readonly links: Links;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
@@ -62,6 +75,9 @@ export class Oncecode {
     this.limits = new Limits(connection);
     this.cache = new Cache(connection);
     this.totp = new Totp(connection);
+    this.sessions = new Sessions(connection);
+    this.tokens = new Tokens(connection);
+    this.links = new Links(connection);
   }
 
   /**
@@ -82,7 +98,7 @@ export class Oncecode {
   /**
    * Opens what the process's environment names: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`,
    * and the names that apps already have (`REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`,
-   * `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+   * `SESSION_SECRET`, `JWT_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
    *
    * @param functions The app's own `sender` and `events`, which no environment can hold.
    * @throws OncecodeError As {@link Oncecode.open}, and `CONFIG` when no store is named in production.

@@ -26,6 +26,12 @@ export interface OncecodeOptions {
    * `"loopback"`, `"linklocal"`, `"uniquelocal"` (private networks). Default: none.
    */
   trustedProxies?: readonly string[] | undefined;
+  /** Rules for sessions; what is absent keeps its default. */
+  sessions?: SessionOptions | undefined;
+  /** Keys and rules for tokens (JWT); what is absent keeps its default. */
+  tokens?: TokenOptions | undefined;
+  /** Rules for links; what is absent keeps its default. */
+  links?: LinkOptions | undefined;
   /** Who sends: `"console:"` (prints) or `"none:"` (both development only), or a function of yours. */
   sender?: string | SendMessage | undefined;
   /** Told of everything that happens, soon after. Default: nobody is. */
@@ -74,6 +80,55 @@ export interface PolicyOptions {
   ipVerifyLimit?: LimitOptions | false | null | undefined;
   /** What `resend` does: a new code (`"rotate"`, default), or the same while half its life is left (`"keep"`). */
   resend?: "rotate" | "keep" | undefined;
+}
+
+/** Rules for sessions. */
+export interface SessionOptions {
+  /** The absolute life of a session. Default 30 days. */
+  ttlSeconds?: number | undefined;
+  /** A session that is not used for so long ends. Default: none but the absolute life. */
+  idleSeconds?: number | undefined;
+  /** Activity is written at most once in so many seconds. Default 60. */
+  activitySeconds?: number | undefined;
+  /** For so long after a rotation the old token is still good. Default 0, at most 300. */
+  rotationGraceSeconds?: number | undefined;
+  /** Sessions a user may have, 1 to 200. Default 50. */
+  maxPerUser?: number | undefined;
+  /** The cookie's name; production puts `__Host-` before it. Default `"session"`. */
+  cookieName?: string | undefined;
+}
+
+/** A key: a text is an HS256 secret of at least 32 bytes. PEM and JWK may be private or public: P-256, Ed25519 or RSA. */
+export type TokenKey =
+  | string
+  | { secret: string; kid?: string | undefined }
+  | { pem: string; kid?: string | undefined }
+  | { jwk: Readonly<Record<string, unknown>>; kid?: string | undefined };
+
+/** Keys and rules for tokens. */
+export interface TokenOptions {
+  /** At most 16. The first that can sign signs, all verify. Default: HS256 keys derived from `secret`. */
+  keys?: readonly TokenKey[] | undefined;
+  /** Written as `iss` and demanded when verifying. Default: none. */
+  issuer?: string | undefined;
+  /** Written as `aud` and demanded when verifying. Without it, tokens for an audience are refused. */
+  audience?: string | undefined;
+  /** Life of a token. Default 900, at most 29 days. */
+  ttlSeconds?: number | undefined;
+  /** How far clocks may differ when `exp` and `nbf` are checked. Default 0, at most 600. */
+  leewaySeconds?: number | undefined;
+  /** For how long a process may go on with what it knows of revocations. Default 5, at most 300. */
+  cacheSeconds?: number | undefined;
+  /** Of how many users at most. Default 10 000. */
+  cacheEntries?: number | undefined;
+}
+
+/** Rules for links. */
+export interface LinkOptions {
+  /** Life of a link. Default 24 hours, at most 7 days. */
+  ttlSeconds?: number | undefined;
+  /** Verify needs no store, and accepts a link as often as it comes. Default false. */
+  stateless?: boolean | undefined;
 }
 
 /** So many per so many seconds. */

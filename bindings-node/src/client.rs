@@ -105,15 +105,36 @@ impl Client {
     where
         T: Into<Reply> + Send + 'static,
     {
-        let Some(once) = self.once.get() else {
-            return Some(Reply::Refused(Error::new(ErrorKind::Closed, "the client is not open")));
-        };
         if self.at_once {
-            return bridge::try_now(&self.queue, env, call, operation(once));
+            return self.run_at_once(env, call, operation);
         }
+        let Some(once) = self.once.get() else { return Some(Reply::Refused(unopened())) };
         bridge::start(&self.queue, env, call, operation(once));
         None
     }
+
+    /// The same for an operation that mostly is ready at once, and of which no listener is told.
+    pub(crate) fn run_at_once<T>(
+        &self,
+        env: &Env,
+        call: u32,
+        operation: impl FnOnce(&Oncecode) -> BoxFuture<'static, Result<T>>,
+    ) -> Option<Reply>
+    where
+        T: Into<Reply> + Send + 'static,
+    {
+        let Some(once) = self.once.get() else { return Some(Reply::Refused(unopened())) };
+        bridge::try_now(&self.queue, env, call, operation(once))
+    }
+
+    /// Computes what needs no waiting.
+    pub(crate) fn now<T: Into<Reply>>(&self, compute: impl FnOnce(&Oncecode) -> Result<T>) -> Reply {
+        self.once.get().ok_or_else(unopened).and_then(compute).into()
+    }
+}
+
+fn unopened() -> Error {
+    Error::new(ErrorKind::Closed, "the client is not open")
 }
 
 impl Drop for Client {

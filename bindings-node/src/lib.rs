@@ -13,11 +13,14 @@ mod hooks;
 mod idempotency;
 mod limits;
 mod locks;
+mod links;
 mod log;
 mod queue;
 mod reply;
 mod runtime;
 mod totp;
+mod sessions;
+mod tokens;
 
 use napi_derive::napi;
 use oncecode::ErrorKind;

@@ -6,12 +6,17 @@ use std::sync::{Arc, Mutex};
 use napi::Result;
 use napi::bindgen_prelude::{Buffer, External, ToNapiValue};
 use napi::sys;
-use oncecode::{Begun, Cached, Claim, Error, Fetched, Lock, Peek, Quota, Sent, TotpAccepted, Verified};
+use oncecode::{
+    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Link, Lock, NewSession, Peek, Quota, Secret, Sent, Session,
+    TotpAccepted, Verified,
+};
+use serde_json::Value;
 
 use crate::cache::Duty;
 use crate::convert::Row;
 use crate::held::{Handle, Held};
 use crate::queue::WIDTH;
+use crate::sessions::shown;
 
 /// The end of a call.
 pub enum Reply {
@@ -47,6 +52,16 @@ pub enum Reply {
     Texts(Vec<String>),
     /// A file.
     Bytes(Vec<u8>),
+    /// A text, if there is one.
+    Text(Option<String>),
+    /// A session as JSON, behind its token where that is new.
+    Session(Box<Session>, Option<Secret>),
+    /// Sessions as JSON.
+    Sessions(Vec<Session>),
+    /// A link to be sent.
+    Link(Link),
+    /// The link was right.
+    Followed(Followed),
     /// It failed.
     Refused(Error),
 }
@@ -103,6 +118,21 @@ impl Reply {
             Reply::Step(step) => row.maybe(*step, |row, step| row.number(step as f64)),
             Reply::Texts(texts) => texts.iter().try_for_each(|text| row.text(text)),
             Reply::Bytes(bytes) => row.value(Buffer::from(bytes.clone())),
+            Reply::Text(text) => row.maybe(text.as_ref(), |row, text| row.text(text)),
+            Reply::Session(session, token) => {
+                row.text(&shown(session).to_string())?;
+                row.maybe(token.as_ref(), |row, token| row.text(token.expose()))
+            }
+            Reply::Sessions(sessions) => row.text(&sessions.iter().map(shown).collect::<Value>().to_string()),
+            Reply::Link(link) => {
+                row.text(link.token.expose())?;
+                row.number(link.expires_at_ms as f64)?;
+                row.maybe(link.url.as_ref(), |row, url| row.text(url.expose()))
+            }
+            Reply::Followed(followed) => {
+                row.text(followed.identifier.as_str())?;
+                row.maybe(followed.data.as_ref(), |row, data| row.text(&data.to_string()))
+            }
             Reply::Refused(error) => refusal(row, error),
         }
     }
@@ -156,6 +186,15 @@ reply_from! {
     Cached => |cached| Reply::Cached(Some(cached));
     Fetched => fetched;
     TotpAccepted => Reply::Accepted;
+    String => |text| Reply::Text(Some(text));
+    Option<String> => Reply::Text;
+    Secret => |text: Secret| Reply::Text(Some(text.expose().to_owned()));
+    Claims => |claims: Claims| Reply::Text(Some(claims.into_json()));
+    Session => |session| Reply::Session(Box::new(session), None);
+    NewSession => |new: NewSession| Reply::Session(Box::new(new.session), Some(new.token));
+    Vec<Session> => Reply::Sessions;
+    Link => Reply::Link;
+    Followed => Reply::Followed;
 }
 
 fn begun(begun: Begun) -> Reply {

@@ -37,6 +37,15 @@ pub(crate) fn poll_once<T>(caller: &Caller, operation: &mut BoxFuture<'static, R
     outcome
 }
 
+/// What an operation that tells nobody anything comes to, if it need not wait.
+pub(crate) fn ready<T>(operation: &mut BoxFuture<'static, Result<T>>) -> Option<Result<T>> {
+    let _inside = enter();
+    std::panic::AssertUnwindSafe(operation)
+        .catch_unwind()
+        .now_or_never()
+        .map(|outcome| outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a panic, reported on stderr"))))
+}
+
 /// Tells the caller of the running operation something.
 pub(crate) fn tell(news: News) {
     // Without a caller there is nobody to tell.

@@ -14,7 +14,7 @@ use crate::convert::whole;
 use crate::fork::generation;
 use crate::hooks::Hooks;
 use crate::queue::News;
-use crate::results::Answer;
+use crate::results::{Answer, into_python};
 use crate::runtime::enter;
 use crate::{blocking, bridge};
 
@@ -77,14 +77,40 @@ impl Client {
         self.run(py, Arc::clone(&self.line).with(operation))
     }
 
-    /// Does what needs no store, here and now in either form of the client. (A forked child connects first.)
-    pub(crate) fn now<T, F>(&self, py: Python<'_>, act: F) -> PyResult<Py<PyAny>>
+    /// The same for an operation that mostly is ready at once.
+    pub(crate) fn perform_at_once<T, F>(&self, py: Python<'_>, operation: F) -> PyResult<Py<PyAny>>
+    where
+        T: Answer,
+        F: FnOnce(&Oncecode) -> BoxFuture<'static, Result<T>> + Send + 'static,
+    {
+        let mut operation = Arc::clone(&self.line).with(operation);
+        // Without a caller, whom nothing would be told: such operations tell nothing.
+        match caller::ready(&mut operation) {
+            Some(outcome) => into_python(py, outcome),
+            None => self.run(py, operation),
+        }
+    }
+
+    /// Computes what needs no waiting.
+    pub(crate) fn now<T, F>(&self, py: Python<'_>, computation: F) -> PyResult<Py<PyAny>>
     where
         T: Answer,
         F: FnOnce(&Oncecode) -> Result<T> + Send + 'static,
     {
-        let acting = Arc::clone(&self.line).with(|once| Box::pin(std::future::ready(act(once))));
-        blocking::call(py, &self.hooks, true, acting)
+        let connection = self.line.connection();
+        if let Some(once) = connection.once.get() {
+            return into_python(py, computation(once));
+        }
+        // A forked child opens its connection first.
+        blocking::call(
+            py,
+            &self.hooks,
+            false,
+            Arc::clone(&self.line).with(|once| {
+                let computed = computation(once);
+                Box::pin(async { computed })
+            }),
+        )
     }
 
     fn run<T: Answer>(&self, py: Python<'_>, operation: BoxFuture<'static, Result<T>>) -> PyResult<Py<PyAny>> {

@@ -15,6 +15,7 @@ mod held;
 mod hooks;
 mod idempotency;
 mod limits;
+mod links;
 mod locks;
 mod log;
 mod message;
@@ -22,6 +23,8 @@ mod queue;
 mod results;
 mod runtime;
 mod totp;
+mod sessions;
+mod tokens;
 mod wake;
 
 use pyo3::prelude::*;
@@ -41,10 +44,13 @@ mod _native {
     use crate::errors::error_table;
     #[pymodule_export]
     use crate::held::Held;
+    use crate::links::{Followed, Link};
     #[pymodule_export]
     use crate::message::{Event, Message, Reply};
     #[pymodule_export]
     use crate::results::{Peek, Quota, Sent, Verified};
+    #[pymodule_export]
+    use crate::sessions::{NewSession, Session};
 
     #[pymodule_init]
     fn init() {

@@ -207,7 +207,13 @@ macro_rules! plain_answers {
     )+};
 }
 
-plain_answers!(bool, u64, String);
+plain_answers!(bool, u64, String, Option<String>);
+
+impl Answer for Secret {
+    fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(self.expose().into_pyobject(py)?.into_any().unbind())
+    }
+}
 
 impl Answer for () {
     fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -11,6 +11,7 @@ import oncecode
 from oncecode import blocking
 
 PHONE = "+14158675309"
+SERVICES = {"cache", "codes", "idempotency", "limits", "links", "locks", "sessions", "tokens", "totp"}
 STORES = ["memory", "sqlite", "postgres", "mysql", "redis", "upstash"]
 
 
@@ -53,9 +54,9 @@ class Threaded:
 
     def __getattr__(self, name: str):
         found = getattr(self._inner, name)
-        if name in {"codes", "locks", "idempotency", "cache", "totp"}:
+        if name in SERVICES:
             return Threaded(found)
-        return lambda **arguments: asyncio.to_thread(found, **arguments)
+        return lambda *values, **named: asyncio.to_thread(found, *values, **named)
 
 
 @pytest.fixture(params=["asyncio", "blocking"])

@@ -11,7 +11,9 @@ use crate::event::{Event, Events, Listener};
 use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
-use crate::ops::{Cache, Cached, Codes, Flights, Idempotency, Limits, Locks, Totp};
+use crate::ops::{
+    Cache, Cached, Codes, Flights, Idempotency, Limits, Links, Locks, Sessions, TokenCache, Tokens, Totp,
+};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
 use crate::store::{self, BoxFuture, Deadline, Gate, Limit, MemoryStore, Store, StoreOptions};
@@ -41,6 +43,7 @@ pub(crate) struct Core {
     /// Where limits are counted while the store is out of reach.
     pub(crate) local: Box<dyn Store>,
     rules: Mutex<BTreeMap<String, Arc<LimitRule>>>,
+    pub(crate) token_cache: TokenCache,
     closed: AtomicBool,
 }
 
@@ -77,7 +80,7 @@ impl Oncecode {
 
     /// A builder as the environment says: `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the
     /// names that apps already have (`REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`, `SESSION_SECRET`,
-    /// `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
+    /// `JWT_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`).
     ///
     /// # Errors
     /// `CONFIG` when no store is named in production.
@@ -114,6 +117,21 @@ impl Oncecode {
     /// Codes of authenticator apps: enrol, verify, recovery codes.
     pub fn totp(&self) -> Totp {
         Totp { core: Arc::clone(&self.core) }
+    }
+
+    /// Sessions: create, validate, rotate, list, revoke.
+    pub fn sessions(&self) -> Sessions {
+        Sessions { core: Arc::clone(&self.core) }
+    }
+
+    /// Tokens (JWT) that can be revoked: sign, verify, revoke.
+    pub fn tokens(&self) -> Tokens {
+        Tokens { core: Arc::clone(&self.core) }
+    }
+
+    /// Links for email: issue, verify, peek.
+    pub fn links(&self) -> Links {
+        Links { core: Arc::clone(&self.core) }
     }
 
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
@@ -218,6 +236,7 @@ impl Builder {
             clock,
             random: self.random.unwrap_or_else(|| Arc::new(SystemRandom)),
             flights: Flights::default(),
+            token_cache: TokenCache::default(),
             closed: AtomicBool::new(false),
         };
         Ok(Oncecode { core: Arc::new(core) })
@@ -243,6 +262,12 @@ impl Core {
     /// The limits that are defined.
     pub(crate) fn rules(&self) -> MutexGuard<'_, BTreeMap<String, Arc<LimitRule>>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bounds an operation of several round trips as one.
+    pub(crate) async fn within<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.settings.deadline;
+        tokio::time::timeout(limit, operation).await.unwrap_or_else(|_| Err(store::late(limit)))
     }
 
     /// The rules for a purpose.

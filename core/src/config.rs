@@ -4,6 +4,8 @@ mod env;
 mod limits;
 mod options;
 mod policy;
+mod session;
+mod token;
 
 pub(crate) use env::from_env;
 pub(crate) use limits::LimitRule;
@@ -11,3 +13,7 @@ pub use limits::{Algorithm, LimitDefinition, LimitPart, Outage, Rate};
 pub(crate) use options::Settings;
 pub use options::{Mode, Options, SecretOption};
 pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};
+pub use session::SessionOptions;
+pub(crate) use session::SessionPolicy;
+pub(crate) use token::{LONGEST_TOKEN, TokenPolicy};
+pub use token::{LinkOptions, TokenKey, TokenOptions};

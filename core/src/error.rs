@@ -74,6 +74,18 @@ kinds! {
     InProgress "IN_PROGRESS" 409 Refusal true;
     /// The idempotency key was used for another request.
     IdempotencyMismatch "IDEMPOTENCY_MISMATCH" 422 Refusal false;
+    /// No live session: expired, idle for too long, revoked, rotated, or no token of ours. Deliberately one answer for all.
+    SessionNotFound "SESSION_NOT_FOUND" 401 Refusal false;
+    /// Not a token of a known key, altered, not for us, not yet valid, or of a form that is refused.
+    TokenInvalid "TOKEN_INVALID" 401 Refusal false;
+    /// The token was good and its time is over.
+    TokenExpired "TOKEN_EXPIRED" 401 Refusal false;
+    /// The token was revoked, by itself or with all of its user's or everybody's.
+    TokenRevoked "TOKEN_REVOKED" 401 Refusal false;
+    /// Not a link of ours, altered, used, or for another address or purpose.
+    LinkInvalid "LINK_INVALID" 400 Refusal false;
+    /// The link was good and its time is over.
+    LinkExpired "LINK_EXPIRED" 400 Refusal false;
     /// The store did not answer in time or refused. Nothing was accepted.
     StoreUnavailable "STORE_UNAVAILABLE" 503 Fault true;
     /// The message could not be sent. The cooldown and quota were given back.

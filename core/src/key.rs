@@ -69,7 +69,12 @@ impl Keyspace {
 
     /// The key of any other thing that is named by `parts`, always a keyed digest.
     pub(crate) fn key(&self, ring: &Keyring, kind: &str, parts: &[&str]) -> Key {
-        Key(format!("{}:{kind}:{{{}}}", self.prefix, ring.tag(parts).text()))
+        self.tagged(kind, &ring.tag(parts))
+    }
+
+    /// The key of a thing whose keyed digest is known.
+    pub(crate) fn tagged(&self, kind: &str, tag: &Tag) -> Key {
+        Key(format!("{}:{kind}:{{{}}}", self.prefix, tag.text()))
     }
 
     /// The public challenge id: the entity's name and 16 random bytes, so that an id alone finds its entity.

@@ -13,6 +13,7 @@ mod event;
 mod http;
 mod identifier;
 mod ip;
+mod jws;
 mod key;
 mod ops;
 mod random;
@@ -27,6 +28,7 @@ pub use client::{Builder, Oncecode};
 pub use config::{
     LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy, PolicyOptions, Resend, SecretOption,
 };
+pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
 pub use deliver::{Callback, Message, Sender};
 pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
@@ -34,10 +36,12 @@ pub use identifier::Identifier;
 pub use key::Key;
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
+pub use ops::{Claims, Followed, Link, LinkRequest, LinkTarget, Links, SignRequest, Tokens};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 pub use ops::{Enrolment, OtpAlgorithm, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
 pub use ops::{HitRequest, Limits, Quota};
 pub use ops::{Lock, LockRequest, Locks};
+pub use ops::{NewSession, Session, SessionRequest, SessionTarget, Sessions};
 pub use random::{Alphabet, Random, SystemRandom};
 pub use secret::{Digest, Secret};
 pub use store::{BoxFuture, Store};

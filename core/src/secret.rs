@@ -8,6 +8,7 @@ use ring::{aead, hmac};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::jws::{self, Keys};
 use crate::random::Random;
 
 /// A string that is wiped when dropped and never shown by `Debug`.
@@ -70,6 +71,8 @@ struct Key {
 pub(crate) struct Keyring {
     keys: Vec<Key>,
     index: hmac::Key,
+    tokens: Keys,
+    links: Keys,
 }
 
 impl fmt::Debug for Keyring {
@@ -85,7 +88,22 @@ impl Keyring {
         let oldest = secrets.last().ok_or_else(|| Error::config("no secret given"))?;
         let keys = secrets.iter().map(Key::new).collect::<Result<_>>()?;
         let index = expand(index.unwrap_or(oldest), "index");
-        Ok(Self { keys, index: hmac::Key::new(hmac::HMAC_SHA256, index.as_ref()) })
+        let signing = |usage| {
+            let key = |secret| jws::Key::from_secret(expand(secret, usage).as_ref(), None);
+            secrets.iter().map(key).collect::<Result<_>>().map(Keys::new)
+        };
+        let (tokens, links) = (signing("token")?, signing("link")?);
+        Ok(Self { keys, index: hmac::Key::new(hmac::HMAC_SHA256, index.as_ref()), tokens, links })
+    }
+
+    /// What signs tokens where the options name no keys.
+    pub(crate) fn token_keys(&self) -> &Keys {
+        &self.tokens
+    }
+
+    /// What signs links.
+    pub(crate) fn link_keys(&self) -> &Keys {
+        &self.links
     }
 
     /// Names the entity of `parts`. Each part is length-prefixed: `a` + `bc` is not `ab` + `c`.

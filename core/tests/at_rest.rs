@@ -14,8 +14,9 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use oncecode::store::{Attempted, Issued, MemoryStore, Peeked};
 use oncecode::testkit::{FakeClock, Recorder, inputs, key};
 use oncecode::{
-    Begun, CacheRequest, Callback, Error, IdempotencyRequest, IssueRequest, LockRequest, Oncecode, Options,
-    OtpSettings, ResendRequest, Result, Secret, Target, TotpRequest, VerifyRequest,
+    Begun, CacheRequest, Callback, Error, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, LockRequest,
+    Oncecode, Options, OtpSettings, ResendRequest, Result, Secret, SessionRequest, SessionTarget, SignRequest, Target,
+    TotpRequest, VerifyRequest,
 };
 use serde_json::{Value, json};
 
@@ -193,12 +194,14 @@ struct Run {
     said: Arc<Mutex<String>>,
     /// Tokens, secrets and codes of the services around codes.
     given: Mutex<Vec<String>>,
+    /// What must be found nowhere, as text and as what it encodes.
+    tokens: Mutex<Vec<String>>,
 }
 
 impl Run {
     async fn on(url: &str, own: Value) -> Self {
         logs();
-        let run = Self { sender: Recorder::default(), said: Arc::default(), given: Mutex::default() };
+        let run = Self { sender: Recorder::default(), said: Arc::default(), given: Mutex::default(), tokens: Mutex::default() };
         let events = Arc::clone(&run.said);
         let options = Options::from_json(&options(own).to_string()).expect("options");
         let builder = Oncecode::builder(url).options(options).sender(run.sender.clone());
@@ -212,6 +215,7 @@ impl Run {
         }
         for (to, _) in ADDRESSES {
             run.use_services(&once, to).await;
+            run.exercise_tokens(&once, to).await;
         }
         run.say(&once);
         run.say(&run.sender);
@@ -296,6 +300,40 @@ impl Run {
         lock.release().await.expect("release");
     }
 
+    /// Sessions, tokens and links: live ones, ended ones and refused ones.
+    async fn exercise_tokens(&self, once: &Oncecode, to: &str) {
+        let (sessions, tokens, links) = (once.sessions(), once.tokens(), once.links());
+        let keep = |token: &Secret| self.tokens.lock().expect("tokens").push(token.expose().to_owned());
+        let mut request = SessionRequest::new(to);
+        (request.device, request.data) = (Some(DATA[0].into()), Some(json!({ DATA[1]: 4242 })));
+        let (first, second) = (sessions.create(request.clone()).await, sessions.create(request.clone()).await);
+        let (first, second) = (self.told(first).expect("create"), self.told(second).expect("create"));
+        let third = self.told(sessions.rotate(second.token.expose()).await).expect("rotate");
+        [&first.token, &second.token, &third.token].map(keep);
+        assert!(self.told(sessions.validate(second.token.expose(), None).await).is_err());
+        self.told(sessions.validate(third.token.expose(), None).await).expect("validate");
+        self.told(sessions.list(to).await).expect("list");
+        self.told(sessions.revoke(SessionTarget::token(first.token)).await).expect("revoke");
+        let mut signed = SignRequest::of(to);
+        signed.claims.insert("friend".into(), DATA[0].into());
+        for _ in 0..2 {
+            let token = self.told(tokens.sign(signed.clone()).await).expect("sign");
+            keep(&token);
+            self.told(tokens.verify(token.expose()).await).expect("verify");
+            self.told(tokens.revoke(token.expose()).await).expect("revoke");
+            assert!(self.told(tokens.verify(token.expose()).await).is_err());
+        }
+        self.told(tokens.revoke_all(to).await).expect("revoke");
+        let mut request = LinkRequest::new(to, "link");
+        (request.data, request.url) = (Some(json!(DATA)), Some("https://app.example/".into()));
+        let link = self.told(links.issue(&request)).expect("issue");
+        keep(&link.token);
+        let target = LinkTarget::new(link.token.expose(), "link");
+        self.told(links.verify(target.clone()).await).expect("verify");
+        assert!(self.told(links.verify(target.clone()).await).is_err());
+        self.say(&(request, target, signed));
+    }
+
     fn say(&self, thing: &dyn Debug) {
         *self.said.lock().expect("said") += &format!("{thing:?}\n");
     }
@@ -335,6 +373,16 @@ impl Run {
             for trace in traces(hidden) {
                 assert!(!find(bytes, &trace), "{hidden} is in {place}, as {}", String::from_utf8_lossy(&trace));
             }
+        }
+        let tokens = self.tokens.lock().expect("tokens");
+        assert!(tokens.len() >= 12);
+        for token in tokens.iter() {
+            // A session's token begins with what names its key; the proof of any token is at its end.
+            let proof = &token[token.len() - 42..];
+            assert!(!find(bytes, proof.as_bytes()), "a token is in {place}");
+            let decoded =
+                token.rsplit('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("base64url");
+            assert!(!find(bytes, &decoded[decoded.len() - 32..]), "a token's bytes are in {place}");
         }
     }
 }

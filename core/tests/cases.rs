@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use oncecode::{
-    Begun, CacheRequest, Error, IdempotencyRequest, IssueRequest, Lock, LockRequest, Oncecode, Options, OtpAlgorithm,
-    OtpSettings, Peek, ResendRequest, Secret, Sent, Target, TotpRequest, Verified, VerifyRequest,
+    Begun, CacheRequest, Error, Followed, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, Lock, LockRequest,
+    NewSession, Oncecode, Options, OtpAlgorithm, OtpSettings, Peek, ResendRequest, Secret, Sent, Session,
+    SessionRequest, SessionTarget, SignRequest, Target, TotpRequest, Verified, VerifyRequest,
 };
 use serde_json::{Map, Value, json};
 
@@ -36,6 +37,21 @@ fn every_case_of_totp_holds() {
     every_case_holds(include_str!("../../tests/cases/totp.json"), "totp", 9);
 }
 
+#[test]
+fn every_case_of_sessions_holds() {
+    every_case_holds(include_str!("../../tests/cases/session.json"), "sessions", 11);
+}
+
+#[test]
+fn every_case_of_tokens_holds() {
+    every_case_holds(include_str!("../../tests/cases/token.json"), "tokens", 25);
+}
+
+#[test]
+fn every_case_of_links_holds() {
+    every_case_holds(include_str!("../../tests/cases/link.json"), "links", 7);
+}
+
 fn every_case_holds(file: &str, service: &str, at_least: usize) {
     let cases: Vec<Value> = serde_json::from_str(file).expect("valid JSON");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -62,7 +78,10 @@ async fn hold(case: &Value, service: &str) {
             "idempotency" => idempotency(&once, what, &with).await,
             "cache" => cache(&once, what, &with).await,
             "totp" => totp(&once, what, &with).await,
-            _ => call(&once, step, &saved).await,
+            "sessions" => of_sessions(&once, what, &with).await,
+            "tokens" => of_tokens(&once, what, &with).await,
+            "links" => of_links(&once, what, &with).await,
+            _ => of_codes(&once, what, &with).await,
         };
         match (called, step.get("gives"), step.get("fails")) {
             (Ok(result), Some(expected), None) => {
@@ -78,28 +97,27 @@ async fn hold(case: &Value, service: &str) {
     }
 }
 
-async fn call(once: &Oncecode, step: &Value, saved: &Saved) -> Result<Value, Error> {
-    let with = filled(&step["with"], saved);
+async fn of_codes(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
     let text = |name: &str| with.get(name).and_then(Value::as_str).map(str::to_owned);
     let (to, id, ip, purpose) = (text("to"), text("id"), text("ip"), text("purpose").unwrap_or_default());
     let codes = once.codes();
-    match step["do"].as_str() {
-        Some("issue") => {
+    match what {
+        "issue" => {
             let mut request = IssueRequest::new(to.unwrap_or_default(), purpose);
             (request.ip, request.data) = (ip, with.get("data").cloned());
             codes.issue(request).await.map(sent)
         }
-        Some("verify") => {
+        "verify" => {
             let mut request = VerifyRequest::new("", purpose, text("code").unwrap_or_default());
             (request.to, request.id, request.ip) = (to, id, ip);
             codes.verify(request).await.map(verified)
         }
-        Some("resend") => {
+        "resend" => {
             let mut request = ResendRequest::new("", purpose);
             (request.to, request.id, request.ip) = (to, id, ip);
             codes.resend(request).await.map(sent)
         }
-        Some(other) => {
+        other => {
             let mut target = Target::new("", purpose);
             (target.to, target.id) = (to, id);
             match other {
@@ -108,7 +126,6 @@ async fn call(once: &Oncecode, step: &Value, saved: &Saved) -> Result<Value, Err
                 _ => panic!("no such method: {other}"),
             }
         }
-        None => panic!("a step says what to do"),
     }
 }
 
@@ -214,6 +231,89 @@ fn span(seconds: &Value) -> Duration {
     Duration::try_from_secs_f64(seconds.as_f64().unwrap_or_default()).unwrap_or(Duration::MAX)
 }
 
+async fn of_sessions(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let text = |name: &str| with.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (user, token) = (text("userId").unwrap_or_default(), text("token").unwrap_or_default());
+    let sessions = once.sessions();
+    match what {
+        "create" => {
+            let mut request = SessionRequest::new(user);
+            (request.device, request.ip, request.data) = (text("device"), text("ip"), with.get("data").cloned());
+            request.ttl = with.get("ttlSeconds").and_then(Value::as_f64).map(Duration::from_secs_f64);
+            sessions.create(request).await.map(begun)
+        }
+        "validate" => sessions.validate(&token, text("ip").as_deref()).await.map(session),
+        "rotate" => sessions.rotate(&token).await.map(begun),
+        "list" => sessions.list(&user).await.map(|all| json!({ "length": all.len() })),
+        "revoke" => {
+            let target = match text("id") {
+                Some(id) => SessionTarget::id(user, id),
+                None => SessionTarget::token(token),
+            };
+            sessions.revoke(target).await.map(Value::Bool)
+        }
+        "revokeAll" => sessions.revoke_all(&user, text("except").as_deref()).await.map(Value::from),
+        "cookie" => sessions.cookie(&token, None).map(Value::from),
+        "clearCookie" => Ok(sessions.clear_cookie().into()),
+        "readCookie" => Ok(sessions.read_cookie(&text("header").unwrap_or_default()).into()),
+        _ => panic!("no such method: {what}"),
+    }
+}
+
+async fn of_tokens(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let text = |name: &str| with.get(name).and_then(Value::as_str).unwrap_or_default();
+    let tokens = once.tokens();
+    let sign = || {
+        let mut request = SignRequest::new(with["claims"].as_object().expect("claims").clone());
+        request.ttl = with.get("ttlSeconds").and_then(Value::as_f64).map(Duration::from_secs_f64);
+        request
+    };
+    let claims = |claims: oncecode::Claims| Value::Object(claims.to_map());
+    match what {
+        "sign" => tokens.sign(sign()).await.map(|token| json!({ "token": token.expose() })),
+        "signStateless" => tokens.sign_stateless(&sign()).map(|token| json!({ "token": token.expose() })),
+        "verify" => tokens.verify(text("token")).await.map(claims),
+        "verifyStateless" => tokens.verify_stateless(text("token")).map(claims),
+        "revoke" => tokens.revoke(text("token")).await.map(Value::Bool),
+        "revokeAll" => tokens.revoke_all(text("userId")).await.map(|()| Value::Null),
+        "revokeEverybody" => tokens.revoke_everybody().await.map(|()| Value::Null),
+        "jwks" => Ok(tokens.jwks()),
+        _ => panic!("no such method: {what}"),
+    }
+}
+
+async fn of_links(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let text = |name: &str| with.get(name).and_then(Value::as_str).map(str::to_owned);
+    let purpose = text("purpose").unwrap_or_default();
+    let links = once.links();
+    if what == "issue" {
+        let mut request = LinkRequest::new(text("to").unwrap_or_default(), purpose);
+        (request.data, request.url) = (with.get("data").cloned(), text("url"));
+        return links.issue(&request).map(|link| json!({ "token": link.token.expose() }));
+    }
+    let mut target = LinkTarget::new(text("token").unwrap_or_default(), purpose);
+    target.to = text("to");
+    match what {
+        "verify" => links.verify(target).await.map(followed),
+        "peek" => links.peek(target).await.map(followed),
+        _ => panic!("no such method: {what}"),
+    }
+}
+
+fn begun(new: NewSession) -> Value {
+    json!({ "token": new.token.expose(), "session": session(new.session) })
+}
+
+fn session(session: Session) -> Value {
+    json!({
+        "id": session.id, "userId": session.user_id, "device": session.device, "ip": session.ip, "data": session.data,
+    })
+}
+
+fn followed(done: Followed) -> Value {
+    json!({ "identifier": done.identifier.as_str(), "purpose": done.purpose, "data": done.data })
+}
+
 fn sent(sent: Sent) -> Value {
     let code = sent.code.map(|code| code.expose().to_owned());
     json!({ "id": sent.id, "attemptsLeft": sent.attempts_left, "code": code })
@@ -266,8 +366,9 @@ fn filled(value: &Value, saved: &Saved) -> Value {
 fn fill(text: &str, saved: &Saved) -> String {
     let Some(path) = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) else { return text.to_owned() };
     let (path, filter) = path.split_once('|').unwrap_or((path, ""));
-    let (name, field) = path.split_once('.').expect("a name and a field");
-    let value = saved[name][field].as_str().expect("a text").to_owned();
+    let (name, fields) = path.split_once('.').expect("a name and a field");
+    let value = fields.split('.').fold(&saved[name], |value, field| &value[field]);
+    let value = value.as_str().expect("a text").to_owned();
     let digits = |zero: u32| value.bytes().filter_map(|b| char::from_u32(zero + u32::from(b - b'0'))).collect();
     match filter {
         "" => value,
@@ -276,6 +377,10 @@ fn fill(text: &str, saved: &Saved) -> String {
         "fullwidth" => digits(0xff10),
         "arabic" => digits(0x0660),
         "lower" => value.to_lowercase(),
+        "altered" => {
+            let (head, tail) = value.split_at(value.len() - 12);
+            format!("{head}{}{}", if tail.starts_with('A') { "B" } else { "A" }, &tail[1..])
+        }
         "short" => value[..value.len() - 1].to_owned(),
         other => panic!("no such filter: {other}"),
     }

@@ -16,8 +16,19 @@ the same without an event loop.
 """
 
 from . import blocking, errors
-from ._native import Event, Message, Peek, Quota, Sent, Verified
 from .cache import BlockingCache, Cache, Cached
+from ._native import (
+    Event,
+    Followed,
+    Link,
+    Message,
+    NewSession,
+    Peek,
+    Quota,
+    Sent,
+    Session,
+    Verified,
+)
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
 from .errors import (
@@ -35,19 +46,37 @@ from .errors import (
     InvalidEmail,
     InvalidPhone,
     LeaseLost,
+    LinkExpired,
+    LinkInvalid,
     Locked,
     OncecodeError,
     RateLimited,
     Refused,
+    SessionNotFound,
     StoreUnavailable,
+    TokenExpired,
+    TokenInvalid,
+    TokenRevoked,
     TooManyAttempts,
     WrongCode,
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
 from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
 from .locks import BlockingLock, BlockingLocks, Lock, Locks
-from .options import EventCallback, Limit, Options, Policy, SendCallback
 from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
+from .links import BlockingLinks, Links
+from .options import (
+    EventCallback,
+    Limit,
+    LinkOptions,
+    Options,
+    Policy,
+    SendCallback,
+    SessionOptions,
+    TokenOptions,
+)
+from .sessions import BlockingSessions, Sessions
+from .tokens import BlockingTokens, Tokens
 
 __all__ = [
     "BlockingCache",
@@ -60,6 +89,9 @@ __all__ = [
     "BlockingTotp",
     "Cache",
     "Cached",
+    "BlockingLinks",
+    "BlockingSessions",
+    "BlockingTokens",
     "Claim",
     "Closed",
     "CodeNotFound",
@@ -71,6 +103,7 @@ __all__ = [
     "Event",
     "EventCallback",
     "Fault",
+    "Followed",
     "Idempotency",
     "IdempotencyMismatch",
     "InProgress",
@@ -84,10 +117,16 @@ __all__ = [
     "LimitDefinition",
     "LimitPart",
     "Limits",
+    "Link",
+    "LinkExpired",
+    "LinkInvalid",
+    "LinkOptions",
+    "Links",
     "Lock",
     "Locked",
     "Locks",
     "Message",
+    "NewSession",
     "Oncecode",
     "OncecodeError",
     "Options",
@@ -100,7 +139,16 @@ __all__ = [
     "Reply",
     "SendCallback",
     "Sent",
+    "Session",
+    "SessionNotFound",
+    "SessionOptions",
+    "Sessions",
     "StoreUnavailable",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenOptions",
+    "TokenRevoked",
+    "Tokens",
     "TooManyAttempts",
     "Totp",
     "TotpAccepted",

@@ -9,12 +9,16 @@ from typing import Any, final
 __all__ = [
     "Client",
     "Event",
+    "Followed",
     "Held",
+    "Link",
     "Message",
+    "NewSession",
     "Peek",
     "Quota",
     "Reply",
     "Sent",
+    "Session",
     "Ticket",
     "Verified",
     "error_table",
@@ -126,6 +130,46 @@ class Client:
 @final
 class Ticket:
     def give_up(self) -> None: ...
+    def create_session(
+        self,
+        user_id: str,
+        device: str | None,
+        ip: str | None,
+        data: object,
+        ttl_seconds: float | None,
+    ) -> NewSession | Future[NewSession]: ...
+    def validate_session(self, token: str, ip: str | None) -> Session | Future[Session]: ...
+    def rotate_session(self, token: str) -> NewSession | Future[NewSession]: ...
+    def list_sessions(self, user_id: str) -> list[Session] | Future[list[Session]]: ...
+    def revoke_session(
+        self, token: str | None, user_id: str | None, id: str | None
+    ) -> bool | Future[bool]: ...
+    def revoke_sessions(self, user_id: str, except_: str | None) -> int | Future[int]: ...
+    def session_cookie(self, token: str, max_age_seconds: float | None) -> str: ...
+    def clear_session_cookie(self) -> str: ...
+    def read_session_cookie(self, header: str) -> str | None: ...
+    def sign_token(self, claims: object, ttl_seconds: float | None) -> str | Future[str]: ...
+    def verify_token(self, token: str) -> dict[str, Any] | Future[dict[str, Any]]: ...
+    def sign_token_stateless(self, claims: object, ttl_seconds: float | None) -> str: ...
+    def verify_token_stateless(self, token: str) -> dict[str, Any]: ...
+    def revoke_token(self, token: str) -> bool | Future[bool]: ...
+    def revoke_tokens(self, user_id: str) -> Future[None] | None: ...
+    def revoke_everybodys_tokens(self) -> Future[None] | None: ...
+    def token_jwks(self) -> dict[str, Any]: ...
+    def issue_link(
+        self,
+        to: str,
+        purpose: str,
+        data: object,
+        url: str | None,
+        ttl_seconds: float | None,
+    ) -> Link: ...
+    def verify_link(
+        self, token: str, purpose: str, to: str | None
+    ) -> Followed | Future[Followed]: ...
+    def peek_link(
+        self, token: str, purpose: str, to: str | None
+    ) -> Followed | Future[Followed]: ...
 
 @final
 class Held:
@@ -214,6 +258,74 @@ class Quota:
     @property
     def headers(self) -> dict[str, str]:
         """`RateLimit-Policy` and `RateLimit`, for the HTTP response."""
+
+@final
+class Session:
+    """A live session, without its token."""
+
+    @property
+    def id(self) -> str:
+        """Names it for listing and revoking; proves nothing."""
+    @property
+    def user_id(self) -> str:
+        """Whose it is."""
+    @property
+    def device(self) -> str | None:
+        """The label given at its begin."""
+    @property
+    def ip(self) -> str | None:
+        """The address of its begin, or of the last activity that was written with one."""
+    @property
+    def data(self) -> Any:
+        """What was given at its begin."""
+    @property
+    def created_at(self) -> datetime:
+        """When it began: an aware datetime in UTC."""
+    @property
+    def last_active_at(self) -> datetime:
+        """When it was last used, exact to `activity_seconds`: an aware datetime in UTC."""
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends if it is not used any more: an aware datetime in UTC."""
+
+@final
+class NewSession:
+    """A session that began, or goes on under another token."""
+
+    @property
+    def token(self) -> str:
+        """86 characters, safe in a cookie or header. It can't be had again."""
+    @property
+    def session(self) -> Session:
+        """The session."""
+
+@final
+class Link:
+    """A link to be sent."""
+
+    @property
+    def token(self) -> str:
+        """What `verify` takes."""
+    @property
+    def url(self) -> str | None:
+        """The page with the token in its query, where a page was given."""
+    @property
+    def expires_at(self) -> datetime:
+        """When it expires: an aware datetime in UTC."""
+
+@final
+class Followed:
+    """The link was right."""
+
+    @property
+    def identifier(self) -> str:
+        """The address that is now proven, normalised."""
+    @property
+    def purpose(self) -> str:
+        """The purpose."""
+    @property
+    def data(self) -> Any:
+        """What was given at issue."""
 
 @final
 class Message:

@@ -22,6 +22,9 @@ from .idempotency import BlockingIdempotency
 from .limits import BlockingLimits
 from .locks import BlockingLocks
 from .totp import BlockingTotp
+from .links import BlockingLinks
+from .sessions import BlockingSessions
+from .tokens import BlockingTokens
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,6 +47,9 @@ class Oncecode:
         "limits",
         "locks",
         "totp",
+        "links",
+        "sessions",
+        "tokens",
     )
 
     codes: BlockingCodes
@@ -58,6 +64,12 @@ class Oncecode:
     """Values that are costly to make: get, set, get_or_load, invalidate."""
     totp: BlockingTotp
     """Codes of authenticator apps: enrol, verify, recovery codes."""
+    sessions: BlockingSessions
+    """Sessions: create, validate, rotate, list, revoke."""
+    tokens: BlockingTokens
+    """Tokens (JWT) that can be revoked: sign, verify, revoke."""
+    links: BlockingLinks
+    """Links for email: issue, verify, peek."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
@@ -67,6 +79,9 @@ class Oncecode:
         self.limits = BlockingLimits(native)
         self.cache = BlockingCache(native)
         self.totp = BlockingTotp(native)
+        self.sessions = BlockingSessions(native)
+        self.tokens = BlockingTokens(native)
+        self.links = BlockingLinks(native)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:

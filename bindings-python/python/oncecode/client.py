@@ -12,6 +12,9 @@ from .idempotency import Idempotency
 from .limits import Limits
 from .locks import Locks
 from .totp import Totp
+from .links import Links
+from .sessions import Sessions
+from .tokens import Tokens
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,6 +48,9 @@ class Oncecode:
         "limits",
         "locks",
         "totp",
+        "links",
+        "sessions",
+        "tokens",
     )
 
     codes: Codes
@@ -59,6 +65,12 @@ class Oncecode:
     """Values that are costly to make: get, set, get_or_load, invalidate."""
     totp: Totp
     """Codes of authenticator apps: enrol, verify, recovery codes."""
+    sessions: Sessions
+    """Sessions: create, validate, rotate, list, revoke."""
+    tokens: Tokens
+    """Tokens (JWT) that can be revoked: sign, verify, revoke."""
+    links: Links
+    """Links for email: issue, verify, peek."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
@@ -68,6 +80,9 @@ class Oncecode:
         self.limits = Limits(native)
         self.cache = Cache(native)
         self.totp = Totp(native)
+        self.sessions = Sessions(native)
+        self.tokens = Tokens(native)
+        self.links = Links(native)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:
@@ -89,8 +104,8 @@ class Oncecode:
 
         `ONCECODE_STORE`, `ONCECODE_SECRET`, `ONCECODE_SENDER`, `ONCECODE_MODE`, and the names that
         apps already have: `REDIS_URL`, `UPSTASH_REDIS_REST_URL` and `_TOKEN`, `DATABASE_URL`,
-        `SESSION_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`, `ENABLE_REAL_OTP`,
-        `ENABLE_RATE_LIMIT`.
+        `SESSION_SECRET`, `JWT_SECRET`, `SMS_PROVIDER`, `NODE_ENV`, `USE_DATABASE`,
+        `ENABLE_REAL_OTP`, `ENABLE_RATE_LIMIT`.
 
         Raises:
             Config: It names no store in production, or something that cannot work.

@@ -15,7 +15,13 @@ OncecodeError
 │   ├── Locked             409, retryable
 │   ├── LeaseLost          409
 │   ├── InProgress         409, retryable
-│   └── IdempotencyMismatch 422
+│   ├── IdempotencyMismatch 422
+│   ├── SessionNotFound    401
+│   ├── TokenInvalid       401
+│   ├── TokenExpired       401
+│   ├── TokenRevoked       401
+│   ├── LinkInvalid        400
+│   └── LinkExpired        400
 └── Fault               something is broken or out of reach
     ├── StoreUnavailable   503, retryable
     ├── DeliveryFailed     502, retryable
@@ -165,6 +171,48 @@ class IdempotencyMismatch(Refused):
 
     code = "IDEMPOTENCY_MISMATCH"
     status = 422
+
+
+class SessionNotFound(Refused):
+    """No live session: expired, idle for too long, revoked, rotated, or no token of ours."""
+
+    code = "SESSION_NOT_FOUND"
+    status = 401
+
+
+class TokenInvalid(Refused):
+    """Not a token of a known key, altered, not for us, not yet valid, or refused by its form."""
+
+    code = "TOKEN_INVALID"
+    status = 401
+
+
+class TokenExpired(Refused):
+    """The token was good and its time is over."""
+
+    code = "TOKEN_EXPIRED"
+    status = 401
+
+
+class TokenRevoked(Refused):
+    """The token was revoked, by itself or with all of its user's or everybody's."""
+
+    code = "TOKEN_REVOKED"
+    status = 401
+
+
+class LinkInvalid(Refused):
+    """Not a link of ours, altered, used, or for another address or purpose."""
+
+    code = "LINK_INVALID"
+    status = 400
+
+
+class LinkExpired(Refused):
+    """The link was good and its time is over."""
+
+    code = "LINK_EXPIRED"
+    status = 400
 
 
 class StoreUnavailable(Fault):

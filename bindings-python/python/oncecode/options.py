@@ -11,7 +11,7 @@ from .callbacks import is_async
 from .errors import Config
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeAlias
+    from typing_extensions import Required, TypeAlias
 
     from .limits import LimitDefinition
 
@@ -58,6 +58,73 @@ class Policy(TypedDict, total=False):
     """What `resend` does: a new code (default), or the same for half its life."""
 
 
+class SessionOptions(TypedDict, total=False):
+    """Rules for sessions; what is absent keeps its default."""
+
+    ttl_seconds: float
+    """The absolute life of a session. Default 30 days."""
+    idle_seconds: float
+    """A session that is not used for so long ends. Default: none but the absolute life."""
+    activity_seconds: float
+    """Activity is written at most once in so many seconds. Default 60."""
+    rotation_grace_seconds: float
+    """For so long after a rotation the old token is still good. Default 0, at most 300."""
+    max_per_user: int
+    """Sessions a user may have, 1 to 200. Default 50."""
+    cookie_name: str
+    """The cookie's name; production puts `__Host-` before it. Default `session`."""
+
+
+class SecretKey(TypedDict, total=False):
+    """HS256: at least 32 bytes."""
+
+    secret: Required[str]
+    kid: str
+
+
+class PemKey(TypedDict, total=False):
+    """PKCS #8 or PKCS #1, private or public: P-256, Ed25519 or RSA."""
+
+    pem: Required[str]
+    kid: str
+
+
+class JwkKey(TypedDict, total=False):
+    """A JSON Web Key, private or public."""
+
+    jwk: Required[Mapping[str, object]]
+    kid: str
+
+
+class TokenOptions(TypedDict, total=False):
+    """Keys and rules for tokens; what is absent keeps its default."""
+
+    keys: Sequence[str | SecretKey | PemKey | JwkKey]
+    """At most 16; a text is an HS256 secret. The first that can sign signs, all verify.
+    Default: HS256 keys derived from `secret`."""
+    issuer: str
+    """Written as `iss` and demanded when verifying. Default: none."""
+    audience: str
+    """Written as `aud` and demanded when verifying. Without it, tokens for one are refused."""
+    ttl_seconds: float
+    """Life of a token. Default 900, at most 29 days."""
+    leeway_seconds: float
+    """How far clocks may differ when `exp` and `nbf` are checked. Default 0, at most 600."""
+    cache_seconds: float
+    """For how long a process may go on with what it knows of revocations. Default 5."""
+    cache_entries: int
+    """Of how many users at most. Default 10 000."""
+
+
+class LinkOptions(TypedDict, total=False):
+    """Rules for links; what is absent keeps its default."""
+
+    ttl_seconds: float
+    """Life of a link. Default 24 hours, at most 7 days."""
+    stateless: bool
+    """Verify needs no store, and accepts a link as often as it comes. Default false."""
+
+
 class Options(TypedDict, total=False):
     """The options of `Oncecode.open`, all optional; `None` is as good as absent."""
 
@@ -79,6 +146,12 @@ class Options(TypedDict, total=False):
     trusted_proxies: Sequence[str] | None
     """The proxies whose `X-Forwarded-For` is believed: addresses, networks such as `10.0.0.0/8`,
     and `loopback`, `linklocal`, `uniquelocal` (private networks). Default: none."""
+    sessions: SessionOptions | None
+    """Rules for sessions."""
+    tokens: TokenOptions | None
+    """Keys and rules for tokens (JWT)."""
+    links: LinkOptions | None
+    """Rules for links."""
     sender: str | SendCallback | None
     """Who sends: `console:` or `none:` (development only), or a callable.
 
@@ -120,7 +193,7 @@ def split(
 ) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
-    for name in {"limits", "policy", "purposes"} & plain.keys():
+    for name in {"limits", "links", "policy", "purposes", "sessions", "tokens"} & plain.keys():
         if not isinstance(plain[name], Mapping):
             raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
     sender = plain.pop("sender") if callable(plain.get("sender")) else None
@@ -154,7 +227,10 @@ _EXPECTED = {
     "secret": "a string or a list of strings, newest first",
     "index_secret": "a string",
     "limits": "a dict of definitions",
+    "links": "a dict of rules",
     "policy": "a dict of rules",
     "purposes": "a dict of policies",
+    "sessions": "a dict of rules",
+    "tokens": "a dict of rules and keys",
     "sender": "a URL such as 'console:', or a callable",
 }

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::options::{Mode, Options, SecretOption};
 use super::policy::LimitOption;
+use super::token::TokenKey;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -13,8 +14,9 @@ const UPSTASH_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
 /// The store URL and options that the environment names. `var` looks a variable up; empty counts as unset.
 ///
 /// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else
-/// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else (in development) `memory:`. Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Sender: `ONCECODE_SENDER`, else
-/// `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
+/// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else (in development) `memory:`.
+/// Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Tokens: `JWT_SECRET` is their HS256 key. Sender: `ONCECODE_SENDER`,
+/// else `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
 pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
     let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
     let flag = |name: &str| {
@@ -27,6 +29,10 @@ pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, 
     }
     options.secret =
         SecretOption(first(&["ONCECODE_SECRET", "SESSION_SECRET"]).map(Secret::from).into_iter().collect());
+    options.tokens.keys = first(&["JWT_SECRET"])
+        .map(|secret| TokenKey::Secret { secret: secret.into(), kid: None })
+        .into_iter()
+        .collect();
     options.sender = match flag("ENABLE_REAL_OTP") {
         Some(false) if options.mode == Mode::Development => Some("console:".into()),
         _ => first(&["ONCECODE_SENDER"]).or_else(|| first(&["SMS_PROVIDER"]).map(provider)),

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::limits::{LimitDefinition, LimitRule, rules};
 use super::policy::{Policy, PolicyOptions, duration};
+use super::session::{SessionOptions, SessionPolicy};
+use super::token::{LinkOptions, LinkPolicy, TokenOptions, TokenPolicy};
 use crate::error::{Error, Result};
 use crate::identifier;
 use crate::ip::TrustedProxies;
@@ -55,6 +57,12 @@ pub struct Options {
     /// The proxies whose `X-Forwarded-For` is believed: addresses, networks, `loopback`, `linklocal`, `uniquelocal`.
     #[serde(alias = "trusted_proxies")]
     pub trusted_proxies: Vec<String>,
+    /// Rules for sessions; what is absent keeps its default.
+    pub sessions: SessionOptions,
+    /// Rules and keys for tokens (JWT); what is absent keeps its default.
+    pub tokens: TokenOptions,
+    /// Rules for links; what is absent keeps its default.
+    pub links: LinkOptions,
     /// Where messages go: `console:` or `none:` (both development only), or set by the builder's callback.
     pub sender: Option<String>,
     /// The app's name in messages.
@@ -86,7 +94,7 @@ pub struct Options {
 }
 
 /// The options, checked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) index_secret: Option<Secret>,
@@ -96,6 +104,9 @@ pub(crate) struct Settings {
     pub(crate) limits: BTreeMap<String, LimitRule>,
     pub(crate) limits_off: bool,
     pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) sessions: SessionPolicy,
+    pub(crate) tokens: TokenPolicy,
+    pub(crate) links: LinkPolicy,
     pub(crate) app_name: Option<String>,
     pub(crate) region: Option<country::Id>,
     pub(crate) key_prefix: String,
@@ -150,6 +161,9 @@ impl Options {
             limits: rules(&self.limits)?,
             limits_off: self.rate_limits == Some(false),
             trusted_proxies: TrustedProxies::new(&self.trusted_proxies)?,
+            sessions: self.sessions.check()?,
+            tokens: self.tokens.check()?,
+            links: self.links.check()?,
             app_name: self.app_name.clone(),
             region: self.default_region.as_deref().map(identifier::region).transpose()?,
             key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),

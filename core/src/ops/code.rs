@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::check_purpose;
 use super::payload::Payload;
 use super::types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 use crate::client::Core;
@@ -310,14 +311,6 @@ struct Stored {
     expires_in: Duration,
     attempts_left: u32,
     kept: bool,
-}
-
-fn check_purpose(purpose: &str) -> Result<()> {
-    let plain = purpose.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
-    match plain && (1..=64).contains(&purpose.len()) {
-        true => Ok(()),
-        false => Err(Error::argument("purpose must be 1 to 64 letters, digits, '_', '-', '.' or ':'")),
-    }
 }
 
 fn not_found() -> Error {

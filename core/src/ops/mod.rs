@@ -6,6 +6,7 @@ mod flight;
 mod idempotency;
 mod lease;
 mod limit;
+mod link;
 mod lock;
 mod otp;
 mod payload;
@@ -14,6 +15,8 @@ mod quota;
 mod record;
 mod recovery;
 mod totp;
+mod session;
+mod token;
 mod types;
 
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
@@ -25,4 +28,18 @@ pub use lock::{Lock, LockRequest, Locks};
 pub use otp::{OtpAlgorithm, OtpSettings};
 pub use quota::Quota;
 pub use totp::{Enrolment, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
+pub use link::{Followed, Link, LinkRequest, LinkTarget, Links};
+pub use session::{NewSession, Session, SessionRequest, SessionTarget, Sessions};
+pub(crate) use token::Cache as TokenCache;
+pub use token::{Claims, SignRequest, Tokens};
 pub use types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+
+use crate::error::{Error, Result};
+
+fn check_purpose(purpose: &str) -> Result<()> {
+    let plain = purpose.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
+    match plain && (1..=64).contains(&purpose.len()) {
+        true => Ok(()),
+        false => Err(Error::argument("purpose must be 1 to 64 letters, digits, '_', '-', '.' or ':'")),
+    }
+}

@@ -28,7 +28,7 @@ impl Deadline {
     }
 }
 
-pub(super) fn late(limit: Duration) -> Error {
+pub(crate) fn late(limit: Duration) -> Error {
     Error::new(ErrorKind::StoreUnavailable, format!("the store did not answer within {} ms", limit.as_millis()))
 }
 

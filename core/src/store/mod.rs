@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Refused};
-pub(crate) use deadline::Deadline;
+pub(crate) use deadline::{Deadline, late};
 pub use limit::{Gate, Hit, Limit};
 pub use memory::MemoryStore;
 pub(crate) use open::{StoreOptions, open};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use oncecode::store::{Gate, Limit};
 use oncecode::testkit::{FakeClock, Recorder, key, open_store};
-use oncecode::{IssueRequest, Oncecode, Options, VerifyRequest};
+use oncecode::{IssueRequest, Oncecode, Options, SessionRequest, SignRequest, VerifyRequest};
 use serde_json::json;
 
 use proxy::{Proxy, Seen};
@@ -114,6 +114,38 @@ fn a_hit_on_postgres_is_one_trip() {
 #[test]
 fn a_hit_on_upstash_is_one_request() {
     hits("upstash");
+}
+
+#[test]
+fn a_session_check_is_one_trip_and_a_known_token_none_on_redis() {
+    checks("redis");
+}
+
+#[test]
+fn a_session_check_is_one_trip_and_a_known_token_none_on_postgres() {
+    checks("postgres");
+}
+
+fn checks(kind: &'static str) {
+    let server = Server::start(kind);
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let options = json!({
+            "mode": "development", "sender": "none:", "deadlineMs": support::LONG.as_millis() as f64,
+            "tokens": { "cacheSeconds": 300 },
+        });
+        let options = Options::from_json(&options.to_string()).expect("options");
+        let builder = Oncecode::builder(server.url_at(proxy.port)).options(options);
+        let once = builder.open().await.expect("open");
+        let session = once.sessions().create(SessionRequest::new("ann")).await.expect("create").token;
+        let token = once.tokens().sign(SignRequest::of("ann")).await.expect("sign");
+        let validate = async || _ = once.sessions().validate(session.expose(), None).await.expect("validate");
+        validate().await;
+        proxy.take();
+        assert_eq!(steady(kind, &proxy, validate).await.turns, FLOWS);
+        let verify = async || _ = once.tokens().verify(token.expose()).await.expect("verify");
+        assert_eq!(steady(kind, &proxy, verify).await.turns, 0, "signing has asked for the version");
+    });
 }
 
 fn flows(kind: &'static str) {

@@ -62,9 +62,9 @@ from .errors import (
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
 from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
-from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 from .links import BlockingLinks, Links
+from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .options import (
     EventCallback,
     Limit,

@@ -45,17 +45,17 @@ fn main() {
 }
 
 /// An app of several processes: each client has a handle of its own on the store.
-pub struct App {
+struct App {
     corner: Corner,
-    pub clock: FakeClock,
+    clock: FakeClock,
 }
 
 impl App {
-    pub async fn client(&self, own: Value) -> Oncecode {
+    async fn client(&self, own: Value) -> Oncecode {
         self.client_at(own, self.clock.clone()).await
     }
 
-    pub async fn client_at(&self, own: Value, clock: FakeClock) -> Oncecode {
+    async fn client_at(&self, own: Value, clock: FakeClock) -> Oncecode {
         let mut options = json!({
             "secret": "a secret of thirty-two bytes or more", "sender": "none:", "mode": "development",
             "keyPrefix": self.corner.prefix(), "deadlineMs": LONG.as_millis() as f64,
@@ -67,19 +67,19 @@ impl App {
     }
 
     /// For the store and for every client.
-    pub async fn advance(&self, by: Duration) {
+    async fn advance(&self, by: Duration) {
         self.corner.advance(by).await;
         self.clock.advance(by);
     }
 }
 
-pub const fn secs(seconds: u64) -> Duration {
+const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// The code of a refusal.
 #[track_caller]
-pub fn refused<T>(outcome: oncecode::Result<T>) -> &'static str {
+fn refused<T>(outcome: oncecode::Result<T>) -> &'static str {
     match outcome {
         Ok(_) => panic!("must be refused"),
         Err(e) => e.code(),

@@ -1,7 +1,6 @@
 //! Strings in and values out, with as few calls into Node.js as can be.
 
 use std::ptr;
-use std::time::Duration;
 
 use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
 use napi::{Result, ValueType, check_status, sys};

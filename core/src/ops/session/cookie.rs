@@ -20,7 +20,8 @@ pub(super) fn set(policy: &SessionPolicy, mode: Mode, token: &str, life: Duratio
         return Err(Error::argument("token must be a session's token"));
     }
     let secure = if mode == Mode::Production { "; Secure" } else { "" };
-    let (name, seconds) = (name(policy, mode), life.as_secs());
+    // Browsers keep nothing longer (RFC 6265bis).
+    let (name, seconds) = (name(policy, mode), life.as_secs().min(400 * 86_400));
     Ok(format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))
 }
 

@@ -12,7 +12,7 @@ use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
 use crate::ops::{
-    Cache, Cached, Codes, Flights, Idempotency, Limits, Links, Locks, Sessions, TokenCache, Tokens, Totp,
+    Cache, Cached, Codes, Flights, Health, Idempotency, Limits, Links, Locks, Sessions, TokenCache, Tokens, Totp,
 };
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
@@ -44,6 +44,8 @@ pub(crate) struct Core {
     pub(crate) local: Box<dyn Store>,
     rules: Mutex<BTreeMap<String, Arc<LimitRule>>>,
     pub(crate) token_cache: TokenCache,
+    /// The scheme of the store's URL.
+    pub(crate) store_name: String,
     closed: AtomicBool,
 }
 
@@ -134,6 +136,18 @@ impl Oncecode {
         Links { core: Arc::clone(&self.core) }
     }
 
+    /// How the store is, now: one question to it, bounded by the deadline. A store that is down is an answer, not an error.
+    ///
+    /// While the circuit breaker is open, this is answered without asking until the next probe is due, and is then the
+    /// probe: asking often costs a broken store nothing, and finds it as soon as any call would.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn health(&self) -> BoxFuture<'static, Result<Health>> {
+        let core = Arc::clone(&self.core);
+        Box::pin(async move { Ok(core.open()?.health().await) })
+    }
+
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
     pub fn purge(&self, limit: u32) -> BoxFuture<'static, Result<u64>> {
         let core = Arc::clone(&self.core);
@@ -219,9 +233,14 @@ impl Builder {
         };
         let ring = Keyring::new(&settings.secrets, settings.index_secret.as_ref())?;
         let keys = Keyspace::new(&settings.key_prefix, settings.readable_keys)?;
+        let events = Events(self.events);
+        let options = store_options(&settings, &clock, &events);
+        let url = self.store.is_none().then_some(&*self.url);
+        let layer = options.layer(url);
+        let store_name = layer.teller.store.clone();
         let store = match self.store {
-            Some(store) => Box::new(Deadline::new(store, settings.deadline)),
-            None => store::open(&self.url, store_options(&settings, &clock)).await?,
+            Some(store) => Box::new(Deadline::new(store, layer)),
+            None => store::open(&self.url, options).await?,
         };
         let rules = settings.limits.iter().map(|(name, rule)| (name.clone(), Arc::new(rule.clone()))).collect();
         let core = Core {
@@ -232,13 +251,17 @@ impl Builder {
             ring,
             keys,
             settings,
-            events: Events(self.events),
+            events,
             clock,
             random: self.random.unwrap_or_else(|| Arc::new(SystemRandom)),
             flights: Flights::default(),
             token_cache: TokenCache::default(),
+            store_name,
             closed: AtomicBool::new(false),
         };
+        for warning in core.health().await.warnings {
+            tracing::warn!(target: "oncecode", "{warning}");
+        }
         Ok(Oncecode { core: Arc::new(core) })
     }
 }
@@ -284,10 +307,12 @@ impl Core {
     }
 }
 
-fn store_options(settings: &Settings, clock: &Arc<dyn Clock>) -> StoreOptions {
+fn store_options(settings: &Settings, clock: &Arc<dyn Clock>, events: &Events) -> StoreOptions {
     StoreOptions {
         deadline: settings.deadline,
         connect: settings.deadline,
+        breaker: settings.breaker,
+        events: events.clone(),
         table_prefix: settings.table_prefix.clone(),
         schema: settings.schema.clone(),
         max_connections: settings.max_connections,

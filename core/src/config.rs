@@ -1,5 +1,6 @@
 //! Options and environment, read once into valid types.
 
+mod breaker;
 mod env;
 mod limits;
 mod options;
@@ -7,6 +8,8 @@ mod policy;
 mod session;
 mod token;
 
+pub(crate) use breaker::Breaker;
+pub use breaker::{BreakerOption, BreakerOptions};
 pub(crate) use env::from_env;
 pub(crate) use limits::LimitRule;
 pub use limits::{Algorithm, LimitDefinition, LimitPart, Outage, Rate};

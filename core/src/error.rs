@@ -110,6 +110,8 @@ pub struct Error {
     attempts_left: Option<u32>,
     undone: bool,
     headers: Vec<(&'static str, String)>,
+    /// The store was reached and said no.
+    answered: bool,
     #[source]
     source: Option<Source>,
 }
@@ -118,7 +120,8 @@ impl Error {
     /// An error of `kind` with a message for developers.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (retry_after, attempts_left, source) = (None, None, None);
-        Self { kind, message: message.into(), retry_after, attempts_left, undone: false, headers: Vec::new(), source }
+        let (undone, answered, headers) = (false, false, Vec::new());
+        Self { kind, message: message.into(), retry_after, attempts_left, undone, answered, headers, source }
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -165,6 +168,17 @@ impl Error {
     #[allow(dead_code, reason = "the layer over two stores asks")]
     pub(crate) fn is_undone(&self) -> bool {
         self.undone
+    }
+
+    /// Says whether the store was reached and refused, which is no outage.
+    pub(crate) fn answered(mut self, yes: bool) -> Self {
+        self.answered = yes;
+        self
+    }
+
+    /// Whether the store was late or out of reach, so that another call would fare no better.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.kind == ErrorKind::StoreUnavailable && !self.answered
     }
 
     /// The row of the table.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::ErrorKind;
 
-/// What happened to a code.
+/// What happened to a code, or to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -21,6 +21,10 @@ pub enum EventKind {
     VerificationFailed(ErrorKind),
     /// The challenge was cancelled by the app.
     Cancelled,
+    /// The store did not answer several times in a row. Calls fail at once from now on, but for probes.
+    StoreDown,
+    /// The store answers again.
+    StoreUp,
 }
 
 /// One event. Addresses are masked; codes never appear.
@@ -29,8 +33,10 @@ pub enum EventKind {
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// The purpose, as given.
-    pub purpose: String,
+    /// The purpose, as given; `None` for what concerns the store.
+    pub purpose: Option<String>,
+    /// The scheme of the store's URL, for what concerns the store.
+    pub store: Option<String>,
     /// The masked identifier; `None` when only a challenge id was known.
     pub identifier: Option<String>,
     /// Milliseconds since the Unix epoch.
@@ -40,14 +46,13 @@ pub struct Event {
 }
 
 impl Event {
-    /// The stable name, such as `SIGNUP_OTP_VERIFIED`: the purpose in capitals and what happened.
+    /// The stable name, such as `SIGNUP_OTP_VERIFIED`: the purpose in capitals and what happened. Of the store,
+    /// `STORE_DOWN` and `STORE_UP`.
     pub fn name(&self) -> String {
-        let purpose: String = self
-            .purpose
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-            .collect();
-        format!("{purpose}_OTP_{}", self.kind.suffix())
+        let Some(purpose) = &self.purpose else { return self.kind.code().to_owned() };
+        let purpose: String =
+            purpose.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        format!("{purpose}_OTP_{}", self.kind.code())
     }
 
     /// Why it was refused or failed: an error code such as `WRONG_CODE`.
@@ -56,13 +61,15 @@ impl Event {
             EventKind::IssueRefused(why) | EventKind::DeliveryFailed(why) | EventKind::VerificationFailed(why) => {
                 Some(why.code())
             }
+            EventKind::StoreDown => Some(ErrorKind::StoreUnavailable.code()),
             _ => None,
         }
     }
 }
 
 impl EventKind {
-    fn suffix(self) -> &'static str {
+    /// The stable word, the same in all languages: `CREATED`, `VERIFIED` … `STORE_DOWN`, `STORE_UP`.
+    pub fn code(self) -> &'static str {
         match self {
             EventKind::Created => "CREATED",
             EventKind::IssueRefused(_) => "ISSUE_REFUSED",
@@ -70,6 +77,8 @@ impl EventKind {
             EventKind::Verified => "VERIFIED",
             EventKind::VerificationFailed(_) => "VERIFICATION_FAILED",
             EventKind::Cancelled => "CANCELLED",
+            EventKind::StoreDown => "STORE_DOWN",
+            EventKind::StoreUp => "STORE_UP",
         }
     }
 }
@@ -96,6 +105,14 @@ impl Events {
             reason = event.reason(), attempts_left = event.attempts_left);
         if let Some(listener) = &self.0 {
             listener(&event);
+        }
+    }
+
+    /// What concerns the store is a warning: whoever runs the app wants to know, listener or not.
+    pub(crate) fn warn(&self, event: &Event) {
+        tracing::warn!(target: "oncecode", event = %event.name(), store = event.store.as_deref(), reason = event.reason());
+        if let Some(listener) = &self.0 {
+            listener(event);
         }
     }
 }

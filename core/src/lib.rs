@@ -26,7 +26,8 @@ mod time;
 
 pub use client::{Builder, Oncecode};
 pub use config::{
-    LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy, PolicyOptions, Resend, SecretOption,
+    BreakerOption, BreakerOptions, LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy,
+    PolicyOptions, Resend, SecretOption,
 };
 pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
 pub use deliver::{Callback, Message, Sender};
@@ -34,6 +35,7 @@ pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;
 pub use key::Key;
+pub use ops::Health;
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Claims, Followed, Link, LinkRequest, LinkTarget, Links, SignRequest, Tokens};
@@ -44,7 +46,7 @@ pub use ops::{Lock, LockRequest, Locks};
 pub use ops::{NewSession, Session, SessionRequest, SessionTarget, Sessions};
 pub use random::{Alphabet, Random, SystemRandom};
 pub use secret::{Digest, Secret};
-pub use store::{BoxFuture, Store};
+pub use store::{BoxFuture, BreakerState, Store};
 pub use time::{Clock, SystemClock};
 pub use tokio_util::sync::CancellationToken;
 

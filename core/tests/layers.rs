@@ -8,12 +8,14 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 11] = [
+const CONTRACT: [&str; 13] = [
     "store",
+    "store::breaker",
     "store::challenge",
     "store::deadline",
     "store::defaults",
     "store::forward",
+    "store::health",
     "store::limit",
     "store::lua",
     "store::open",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use phonenumber::country;
 use serde::{Deserialize, Deserializer};
 
+use super::breaker::{Breaker, BreakerOption};
 use super::limits::{LimitDefinition, LimitRule, rules};
 use super::policy::{Policy, PolicyOptions, duration};
 use super::session::{SessionOptions, SessionPolicy};
@@ -80,6 +81,9 @@ pub struct Options {
     /// The bound of every store call, connecting included, in milliseconds. Default 250.
     #[serde(alias = "deadline_ms")]
     pub deadline_ms: Option<f64>,
+    /// When a store that does not answer is left alone. On by default; `false` switches it off.
+    #[serde(deserialize_with = "BreakerOption::given")]
+    pub breaker: Option<BreakerOption>,
     /// The bound of sending a message, in milliseconds. Default 10 000.
     #[serde(alias = "send_deadline_ms")]
     pub send_deadline_ms: Option<f64>,
@@ -112,6 +116,7 @@ pub(crate) struct Settings {
     pub(crate) key_prefix: String,
     pub(crate) readable_keys: bool,
     pub(crate) deadline: Duration,
+    pub(crate) breaker: Option<Breaker>,
     pub(crate) send_deadline: Duration,
     pub(crate) table_prefix: String,
     pub(crate) schema: Option<String>,
@@ -169,6 +174,7 @@ impl Options {
             key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),
             readable_keys: self.readable_keys,
             deadline: millis("deadlineMs", self.deadline_ms, 250.0)?,
+            breaker: BreakerOption::check(self.breaker)?,
             send_deadline: millis("sendDeadlineMs", self.send_deadline_ms, 10_000.0)?,
             table_prefix: sql_name("tablePrefix", self.table_prefix.as_deref().unwrap_or("oncecode_"))?,
             schema: self.schema.as_deref().map(|s| sql_name("schema", s)).transpose()?,

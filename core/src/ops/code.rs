@@ -296,7 +296,8 @@ impl Core {
     fn tell(&self, kind: EventKind, purpose: &str, to: Option<&Identifier>, attempts_left: Option<u32>) {
         self.events.emit(|| Event {
             kind,
-            purpose: purpose.to_owned(),
+            purpose: Some(purpose.to_owned()),
+            store: None,
             identifier: to.map(Identifier::masked),
             at_ms: self.clock.now_ms(),
             attempts_left,

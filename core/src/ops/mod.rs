@@ -3,6 +3,7 @@
 mod cache;
 mod code;
 mod flight;
+mod health;
 mod idempotency;
 mod lease;
 mod limit;
@@ -22,6 +23,7 @@ mod types;
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
 pub(crate) use flight::Flights;
+pub use health::Health;
 pub use idempotency::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use limit::{HitRequest, Limits};
 pub use lock::{Lock, LockRequest, Locks};

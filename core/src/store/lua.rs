@@ -7,10 +7,10 @@ mod script;
 use std::time::Duration;
 
 pub(super) use self::answer::Answer;
-use self::answer::{entry, refused, strange, time};
+use self::answer::{clock_ms, entry, refused, strange, time};
 #[cfg(feature = "upstash")]
 pub(super) use self::script::GREET;
-use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PUT, RATE, REPLACE, TAKE};
+use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PROBE, PUT, RATE, REPLACE, TAKE};
 pub(super) use self::script::{Script, Source};
 use super::challenge::{Record, millis};
 use super::*;
@@ -20,6 +20,9 @@ use crate::secret::Digest;
 pub(super) const UNDONE: [&str; 8] =
     ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY", "MISCONF", "OOM", "BUSY"];
 
+/// What a server answers with that would refuse whatever it is asked: it is as good as none.
+pub(super) const OUT: [&str; 4] = ["LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN"];
+
 /// A way to a server that runs scripts.
 pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// Runs a script once. A server that does not know it is given its source; nothing else is repeated.
@@ -28,6 +31,22 @@ pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// Whether keys of different entities may be on different servers, so that no script can touch both.
     fn is_cluster(&self) -> bool {
         false
+    }
+
+    /// Connects if need be, so that what is sent at once goes out together.
+    fn ready(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// What endangers what is kept at the other end, as far as that end may be asked.
+    fn warnings(&self) -> impl Future<Output = Vec<String>> + Send {
+        std::future::ready(Vec::new())
+    }
+
+    /// [`Store::partition`].
+    fn partition(&self, key: &Key) -> usize {
+        let _ = key;
+        0
     }
 
     /// Releases connections.
@@ -158,6 +177,21 @@ impl<W: Wire> Store for LuaStore<W> {
             let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
             read_hits(&self.0.eval(&RATE, &[&rates.key], &args).await?.items()?)
         })
+    }
+
+    fn inspect<'a>(&'a self, probe: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        Box::pin(async move {
+            self.0.ready().await?;
+            let keys = [probe];
+            let (clock, warnings) = futures::join!(self.0.eval(&PROBE, &keys, &[]), self.0.warnings());
+            let mut found = Inspection::new(clock_ms(&clock?.items()?));
+            found.warnings = warnings;
+            Ok(found)
+        })
+    }
+
+    fn partition(&self, key: &Key) -> usize {
+        self.0.partition(key)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -20,12 +20,14 @@ const PORT: u16 = 11211;
 #[derive(Debug)]
 pub(crate) struct MemcachedStore {
     nodes: Vec<Node>,
+    deadline: Duration,
 }
 
 impl MemcachedStore {
     /// Asks every server for its version, so that an absent or ancient one is told at the start.
     pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Self> {
-        let store = Self { nodes: addresses(url)?.into_iter().map(Node::new).collect() };
+        let nodes = addresses(url)?.into_iter().map(Node::new).collect();
+        let store = Self { nodes, deadline: options.deadline };
         let asked = futures::future::try_join_all(store.nodes.iter().map(Node::check));
         match tokio::time::timeout(options.deadline, asked).await {
             Ok(answers) => answers.map(|_| store),
@@ -40,8 +42,16 @@ impl MemcachedStore {
     /// Rendezvous hashing: a key stays where it is when other servers come and go. A server that is out of reach keeps its
     /// keys; moving them elsewhere would forget spent attempts.
     fn node(&self, key: &Key) -> Result<&Node> {
-        let best = self.nodes.iter().max_by_key(|node| node.weight(key.as_str()));
-        best.ok_or_else(|| Error::new(ErrorKind::Internal, "no memcached server"))
+        self.nodes.get(self.place(key)).ok_or_else(|| Error::new(ErrorKind::Internal, "no memcached server"))
+    }
+
+    fn place(&self, key: &Key) -> usize {
+        // Of one, without hashing.
+        let places = 0..self.nodes.len();
+        if places.len() < 2 {
+            return 0;
+        }
+        places.max_by_key(|place| self.nodes[*place].weight(key.as_str())).unwrap_or_default()
     }
 }
 
@@ -79,6 +89,35 @@ impl Store for MemcachedStore {
     fn count<'a>(&'a self, key: &'a Key, by: i64, ttl: Duration) -> BoxFuture<'a, Result<Count>> {
         // Memcached's own counters stop at zero; ours do not.
         Box::pin(defaults::count(self, key, by, ttl))
+    }
+
+    fn inspect<'a>(&'a self, probe: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        Box::pin(async move {
+            // One that hangs must not keep the others' answers from being told.
+            let stats = |node: &'a Node| tokio::time::timeout(self.deadline / 2, node.stats());
+            let others = futures::future::join_all(self.nodes.iter().map(stats));
+            let (answer, stats) = futures::join!(self.ask(probe, Request::Get), others);
+            answer?;
+            let stats: Vec<_> = stats.into_iter().map(|found| found.ok().and_then(Result::ok)).collect();
+            let mut found =
+                Inspection::new(stats.iter().flatten().find_map(|stats| stats.time).map(|time| time * 1000));
+            let lost = stats.iter().filter(|stats| stats.is_none()).count();
+            if lost > 0 {
+                found.warn(format!("{lost} of {} memcached servers cannot be reached", stats.len()));
+            }
+            let evictions: u64 = stats.iter().flatten().map(|stats| stats.evictions).sum();
+            if evictions > 0 {
+                found.warn(format!(
+                    "memcached forgot {evictions} items before their time, and with them perhaps spent attempts and \
+                     limits: give it more memory, or servers of its own"
+                ));
+            }
+            Ok(found)
+        })
+    }
+
+    fn partition(&self, key: &Key) -> usize {
+        self.place(key)
     }
 
     fn granularity(&self) -> Duration {
@@ -145,8 +184,10 @@ mod tests {
 
     #[test]
     fn a_key_stays_where_it_is_when_a_server_is_added() {
-        let nodes =
-            |names: &[&str]| MemcachedStore { nodes: names.iter().map(|n| Node::new((*n).to_owned())).collect() };
+        let nodes = |names: &[&str]| MemcachedStore {
+            nodes: names.iter().map(|n| Node::new((*n).to_owned())).collect(),
+            deadline: Duration::MAX,
+        };
         let (two, three) = (nodes(&["a:1", "b:1"]), nodes(&["a:1", "b:1", "c:1"]));
         let mut moved = 0;
         for n in 0..1000u32 {

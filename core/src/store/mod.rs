@@ -4,10 +4,12 @@
 //! default written once over them. Stores override the hot operations so that each is one round trip; the defaults
 //! remain the specification that a property test holds every override against.
 
+mod breaker;
 mod challenge;
 mod deadline;
 mod defaults;
 mod forward;
+mod health;
 mod limit;
 #[cfg(any(feature = "redis", feature = "upstash"))]
 mod lua;
@@ -36,8 +38,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use breaker::Teller;
 pub use challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Refused};
-pub(crate) use deadline::{Deadline, late};
+pub(crate) use deadline::{Deadline, Layer, late};
+pub(crate) use health::examine;
+pub use health::{BreakerState, Connection, Inspection};
 pub use limit::{Gate, Hit, Limit};
 pub use memory::MemoryStore;
 pub(crate) use open::{StoreOptions, open};
@@ -151,6 +156,27 @@ pub trait Store: Debug + Send + Sync + 'static {
         Duration::from_millis(1)
     }
 
+    /// Looks whether it can do its work, and at what in its set-up endangers what it keeps, in one round trip. Called when
+    /// a client opens and by [`Oncecode::health`](crate::Oncecode::health). `probe` is a key that nothing is kept under.
+    ///
+    /// # Errors
+    /// As of any call that writes; or `CONFIG` for what the store does not allow us.
+    fn inspect<'a>(&'a self, probe: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        health::by_reading(self, probe)
+    }
+
+    /// Names the part of the store that `key` is in, where parts may be out of reach while others are not. At most 16
+    /// are told apart.
+    fn partition(&self, key: &Key) -> usize {
+        let _ = key;
+        0
+    }
+
+    /// What the circuit breaker before it does, where there is one.
+    fn connection(&self) -> Option<Connection> {
+        None
+    }
+
     /// Releases connections. Later calls may fail.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
@@ -160,6 +186,10 @@ pub trait Store: Debug + Send + Sync + 'static {
 impl Store for Arc<dyn Store> {
     forward::forward_store!();
 
+    fn connection(&self) -> Option<Connection> {
+        (**self).connection()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         (**self).close()
     }
@@ -167,6 +197,10 @@ impl Store for Arc<dyn Store> {
 
 impl Store for Box<dyn Store> {
     forward::forward_store!();
+
+    fn connection(&self) -> Option<Connection> {
+        (**self).connection()
+    }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         (**self).close()
@@ -179,7 +213,7 @@ trait Pointer: std::ops::Deref<Target = dyn Store> {
         &**self
     }
 
-    fn layer<'a, T>(&self, call: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    fn layer<'a, T>(&self, _: Option<&Key>, call: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
         call
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BoxFuture, Deadline, MemoryStore, Store};
+use super::{BoxFuture, Deadline, Layer, MemoryStore, Store, Teller};
+use crate::config;
 use crate::error::{Error, Result};
+use crate::event::Events;
 use crate::time::Clock;
 
 /// What a store may need besides its URL.
@@ -15,6 +17,10 @@ pub(crate) struct StoreOptions {
     pub(crate) deadline: Duration,
     /// The part of it that connecting may take; what fails then is known to be undone.
     pub(crate) connect: Duration,
+    /// `None`: no breaker.
+    pub(crate) breaker: Option<config::Breaker>,
+    /// Told when the store is lost and found.
+    pub(crate) events: Events,
     /// SQL: what tables are called before `challenges` and so on.
     pub(crate) table_prefix: String,
     /// PostgreSQL: the schema; `None` for the connection's default.
@@ -23,6 +29,15 @@ pub(crate) struct StoreOptions {
     pub(crate) max_connections: u32,
     /// Embedded stores: the clock.
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl StoreOptions {
+    /// What is put around the store of this URL, or of none.
+    pub(crate) fn layer(&self, url: Option<&str>) -> Layer {
+        let store = url.and_then(scheme).unwrap_or_else(|| "custom".into());
+        let teller = Teller { store, events: self.events.clone(), clock: Arc::clone(&self.clock) };
+        Layer { deadline: self.deadline, breaker: self.breaker, teller }
+    }
 }
 
 /// Opens a store, as a boxed future of the result.
@@ -49,20 +64,20 @@ macro_rules! stores {
 stores! {
     ["memory"] |_, options| Box::pin(async move { Ok(Box::new(MemoryStore::new(options.clock)) as Box<dyn Store>) });
     #[cfg(feature = "sqlite")]
-    ["sqlite"] |url, options| Box::pin(async move { within(options.deadline, super::sqlite::SqliteStore::open(&url, options).await) });
-    #[cfg(feature = "postgres")]
-    ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.deadline, super::postgres::PostgresStore::open(&url, options).await) });
+    ["sqlite"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::sqlite::SqliteStore::open(&url, options).await) });
     #[cfg(feature = "mysql")]
-    ["mysql", "mariadb"] |url, options| Box::pin(async move { within(options.deadline, super::mysql::MysqlStore::open(&url, options).await) });
+    ["mysql", "mariadb"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::mysql::MysqlStore::open(&url, options).await) });
+    #[cfg(feature = "postgres")]
+    ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::postgres::PostgresStore::open(&url, options).await) });
     #[cfg(feature = "memcached")]
     ["memcached"] |url, options| Box::pin(async move {
-        within(options.deadline, super::memcached::MemcachedStore::open(&url, options).await)
+        within(options.layer(Some(&url)), super::memcached::MemcachedStore::open(&url, options).await)
     });
     #[cfg(feature = "redis")]
-    ["redis", "rediss", "redis+unix", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"] |url, options| Box::pin(async move { within(options.deadline, super::redis::RedisStore::open(&url, options).await) });
+    ["redis", "rediss", "redis+unix", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::redis::RedisStore::open(&url, options).await) });
     #[cfg(feature = "upstash")]
     ["upstash+https", "upstash+http"] |url, options| Box::pin(async move {
-        within(options.deadline, super::upstash::UpstashStore::open(&url, options).await)
+        within(options.layer(Some(&url)), super::upstash::UpstashStore::open(&url, options).await)
     });
 }
 
@@ -73,10 +88,9 @@ stores! {
 /// absent or does not answer.
 pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Store>> {
     let url = url.trim();
-    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     let known = || schemes().iter().map(|s| format!("{s}:")).collect::<Vec<_>>().join(", ");
     // The URL may hold a password, so messages never repeat it.
-    let Some(scheme) = scheme else {
+    let Some(scheme) = scheme(url) else {
         return Err(Error::config(format!("the store URL has no scheme; one of {} is expected", known())));
     };
     if url.len() > 4096 || url.contains('\0') {
@@ -88,7 +102,12 @@ pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Sto
     open(url.to_owned(), options).await
 }
 
-/// Memory answers at once; everything else gets the deadline.
-fn within<S: Store>(deadline: Duration, store: Result<S>) -> Result<Box<dyn Store>> {
-    store.map(|store| Box::new(Deadline::new(Box::new(store), deadline)) as Box<dyn Store>)
+/// What stands before the colon: says which store it is, and holds no secret.
+fn scheme(url: &str) -> Option<String> {
+    url.trim().split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase())
+}
+
+/// Memory answers at once; everything else gets the deadline and the breaker.
+fn within<S: Store>(layer: Layer, store: Result<S>) -> Result<Box<dyn Store>> {
+    store.map(|store| Box::new(Deadline::new(Box::new(store), layer)) as Box<dyn Store>)
 }

@@ -4,6 +4,7 @@
 //! on columns. Time is the server's.
 
 mod address;
+mod inspect;
 mod rows;
 mod schema;
 mod statement;
@@ -91,6 +92,7 @@ struct Statements {
     amend: Statement,
     peek: Statement,
     purge: Statement,
+    inspect: Statement,
 }
 
 const GET: &str = r#"SELECT e.value, e.number, e.version, {ms}e.expires_at - {now}{/ms} AS rest FROM {schema}."{prefix}entries" e WHERE e.key = $1"#;
@@ -161,6 +163,7 @@ impl Statements {
             amend: made(AMEND),
             peek: made(PEEK),
             purge: made(PURGE),
+            inspect: made(inspect::INSPECT),
         }
     }
 }
@@ -297,6 +300,10 @@ impl Store for PostgresStore {
             let row = self.answer(query(&self.sql.purge).bind(i64::from(limit))).await?;
             row.try_get::<i64, _>(0).map(|purged| purged as u64).map_err(failed)
         })
+    }
+
+    fn inspect<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        Box::pin(async move { inspect::read(&self.answer(query(&self.sql.inspect)).await?) })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

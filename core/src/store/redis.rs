@@ -1,12 +1,14 @@
 //! `redis://`, `rediss://`, `redis+unix://`, and with `+cluster` or `+sentinel`: the scripts over Redis' own protocol.
 
 mod cluster;
+mod inspect;
 mod link;
 mod route;
 mod script;
 mod sentinel;
 
 use self::link::Link;
+use super::breaker::PARTITIONS;
 use super::lua::{Answer, LuaStore, Script, Wire};
 use super::*;
 
@@ -36,6 +38,23 @@ impl Wire for Link {
 
     fn is_cluster(&self) -> bool {
         Link::is_cluster(self)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.live().await
+    }
+
+    async fn warnings(&self) -> Vec<String> {
+        let info = self.ask(&::redis::cmd("INFO")).await;
+        info.map(inspect::warnings).unwrap_or_default()
+    }
+
+    fn partition(&self, key: &Key) -> usize {
+        match Link::is_cluster(self) {
+            // A node has some runs of slots.
+            true => usize::from(cluster::slot(key.as_str())) * PARTITIONS / usize::from(cluster::SLOTS),
+            false => 0,
+        }
     }
 
     fn hang_up(&self) {

@@ -209,6 +209,23 @@ impl Store for SqliteStore {
         })
     }
 
+    fn inspect<'a>(&'a self, probe: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        Box::pin(async move {
+            // As every change begins: with the lock that only a file that may be written gives.
+            let mut transaction = self.file.begin().await?;
+            transaction.one(query(&self.sql.load).bind(probe.as_str()).bind(None::<&str>)).await?;
+            transaction.abandon();
+            let mut found = Inspection::default();
+            let mode = self.file.journal_mode().await?;
+            if !["wal", "memory"].contains(&&*mode) {
+                found.warn(format!(
+                    "the SQLite file is in journal mode {mode}, not WAL: processes wait for each other; put it on a local disk"
+                ));
+            }
+            Ok(found)
+        })
+    }
+
     fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64>> {
         Box::pin(async move {
             let mut purged = 0;

@@ -33,7 +33,9 @@ pub use reference::Primitives;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config;
 use crate::error::Result;
+use crate::event::Events;
 use crate::key::Key;
 use crate::store::{self, Store, StoreOptions};
 use crate::time::Clock;
@@ -46,6 +48,8 @@ pub async fn open_store(url: &str, clock: impl Clock, deadline: Duration) -> Res
     let options = StoreOptions {
         deadline,
         connect: deadline,
+        breaker: Some(config::Breaker::default()),
+        events: Events::default(),
         table_prefix: "oncecode_".into(),
         schema: None,
         max_connections: 10,

@@ -53,10 +53,34 @@ pub(super) fn refused(items: &[Answer]) -> Result<Refused> {
     }
 }
 
+/// The answer of `probe.lua`: seconds, and microseconds of the second; nothing where we may not ask.
+pub(super) fn clock_ms(items: &[Answer]) -> Option<u64> {
+    let number = |part: &Answer| match part {
+        Answer::Bytes(digits) => std::str::from_utf8(digits).ok()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    let [seconds, micros] = items else { return None };
+    Some(number(seconds)?.checked_mul(1000)? + number(micros)? / 1000)
+}
+
 pub(super) fn time(ms: i64) -> Duration {
     Duration::from_millis(ms.max(0) as u64)
 }
 
 pub(super) fn strange() -> Error {
     Error::new(ErrorKind::StoreUnavailable, "Redis gave an answer of unknown form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_another_form_is_no_time() {
+        let text = |text: &str| Answer::Bytes(text.into());
+        assert_eq!(clock_ms(&[text("1780000000"), text("123456")]), Some(1_780_000_000_123));
+        for odd in [&[][..], &[Answer::Int(1), Answer::Int(2)], &[text("x"), text("1")], &[text("1")]] {
+            assert_eq!(clock_ms(odd), None);
+        }
+    }
 }

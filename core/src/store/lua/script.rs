@@ -37,6 +37,7 @@ script!(PUT, "put.lua");
 script!(TAKE, "take.lua");
 script!(REPLACE, "replace.lua");
 script!(COUNT, "count.lua");
+script!(PROBE, "probe.lua");
 #[cfg(feature = "upstash")]
 script!(GREET, "greet.lua");
 

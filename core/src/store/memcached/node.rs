@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::protocol::{self, Meta, Request, lost};
+use super::protocol::{self, Meta, Request, Stats, lost};
 use crate::error::{Error, Result};
 use crate::key::Key;
 
@@ -57,6 +57,14 @@ impl Node {
         }
         self.give_back(connection);
         Ok(())
+    }
+
+    pub(super) async fn stats(&self) -> Result<Stats> {
+        let mut connection = self.connection().await?;
+        connection.write_all(b"stats\r\n").await.map_err(lost)?;
+        let stats = protocol::stats(&mut connection).await?;
+        self.give_back(connection);
+        Ok(stats)
     }
 
     pub(super) fn close(&self) {

@@ -78,7 +78,9 @@ pub(super) async fn read(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Meta>
             let (Some(cas), Some(seconds)) = (number, seconds) else { return Err(strange()) };
             Ok(Meta::Value { value, cas, seconds })
         }
-        Some("SERVER_ERROR") => Err(Error::new(ErrorKind::StoreUnavailable, "memcached is out of memory or broken")),
+        Some("SERVER_ERROR") => {
+            Err(Error::new(ErrorKind::StoreUnavailable, "memcached is out of memory or broken").answered(true))
+        }
         Some("ERROR") => Err(Error::config("this memcached server knows no meta commands; 1.6 or newer is needed")),
         _ => Err(strange()),
     }
@@ -91,6 +93,30 @@ pub(super) async fn line(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Strin
     match bytes.strip_suffix(b"\r\n") {
         Some(line) => String::from_utf8(line.to_vec()).map_err(|_| strange()),
         None => Err(Error::new(ErrorKind::StoreUnavailable, "memcached closed the connection")),
+    }
+}
+
+/// What a server says of itself.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Stats {
+    /// Its clock, in seconds since the Unix epoch.
+    pub(super) time: Option<u64>,
+    /// Items it forgot for want of memory, before their life was over.
+    pub(super) evictions: u64,
+}
+
+/// Reads the answer of `stats`.
+pub(super) async fn stats(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Stats> {
+    let mut found = Stats::default();
+    loop {
+        let line = line(from).await?;
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["END"] => return Ok(found),
+            ["STAT", "time", time] => found.time = time.parse().ok(),
+            ["STAT", "evictions", evictions] => found.evictions = evictions.parse().unwrap_or(0),
+            ["STAT", ..] => {}
+            _ => return Err(strange()),
+        }
     }
 }
 

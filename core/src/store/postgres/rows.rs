@@ -86,7 +86,8 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
         }
         Some(_) => (ErrorKind::Internal, "PostgreSQL refused a statement"),
     };
-    Error::new(kind, message).with_source(cause(error))
+    let is_out = matches!(class(&error).as_deref(), None | Some("08" | "53" | "57" | "58" | "XX"));
+    Error::new(kind, message).with_source(cause(error)).answered(!is_out)
 }
 
 pub(super) fn unexpected() -> Error {

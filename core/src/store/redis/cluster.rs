@@ -37,6 +37,17 @@ async fn ask(cluster: &mut ClusterConnection, command: &Cmd, error: RedisError) 
     answers.pop().ok_or(error)
 }
 
+/// How many slots a Cluster has.
+pub(super) const SLOTS: u16 = 16384;
+
+/// The slot of a key: CRC-16/XMODEM of what stands in braces. The library computes it, but does not tell.
+pub(super) fn slot(key: &str) -> u16 {
+    let named = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(name, _)| name);
+    let step = |crc: u16, _| (crc << 1) ^ ((crc >> 15) * 0x1021);
+    let crc = named.bytes().fold(0u16, |crc, byte| (0..8).fold(crc ^ (u16::from(byte) << 8), step));
+    crc % SLOTS
+}
+
 /// Whether somebody answers for the command's key.
 pub(super) async fn answers_for(cluster: &mut ClusterConnection, command: &Cmd) -> bool {
     let words: Vec<_> = command.args_iter().collect();
@@ -46,4 +57,20 @@ pub(super) async fn answers_for(cluster: &mut ClusterConnection, command: &Cmd) 
         _ => return false,
     };
     send(cluster, cmd("GET").arg(key)).await.is_ok_and(|answer| !matches!(answer, Value::ServerError(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::cluster_routing::Slot;
+
+    use super::slot;
+
+    #[test]
+    fn slots_are_the_librarys() {
+        for key in
+            ["oncecode:code:{AAAAAAAAAAAAAAAAAAAAAA}", "oncecode:ip:{x}", "a", "oncecode:code:{login/ann@example.com}"]
+        {
+            assert_eq!(Slot::new(slot(key)), Some(Slot::for_key(key)), "{key}");
+        }
+    }
 }

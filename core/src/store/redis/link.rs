@@ -13,7 +13,7 @@ use super::cluster;
 use super::route::{Connection, Route, malformed, unlimited};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::deadline::late;
-use crate::store::lua::UNDONE;
+use crate::store::lua::{OUT, UNDONE};
 
 const FORBIDDEN: &str = "the Redis user may not run EVALSHA, EVAL, GET, SET, DEL, PTTL, INCR or INCRBY on keys of our prefix, \
      or SELECT where the store URL has a database number";
@@ -88,6 +88,18 @@ impl Link {
             Ok(value) => Ok(value),
             Err(e) => Err(self.0.failure(e)),
         }
+    }
+
+    /// Connects if need be.
+    pub(super) async fn live(&self) -> Result<()> {
+        self.0.live().await.map(|_| ())
+    }
+
+    /// What a server may refuse to tell, and a Cluster's node that hangs keep to itself: nothing depends on it, the
+    /// connection's health neither.
+    pub(super) async fn ask(&self, command: &Cmd) -> Option<Value> {
+        let mut connection = self.0.usable()?.connection;
+        timeout(self.0.deadline / 2, connection.send(command)).await.ok()?.ok()
     }
 
     pub(super) fn drop_connection(&self) {
@@ -207,9 +219,9 @@ impl Shared {
             false if says(&["used memory > 'maxmemory'"]) => "Redis is full: it has reached its maxmemory".to_owned(),
             false => format!("Redis refused: {code}"),
         };
-        let is_undone = UNDONE.contains(&&*code);
-        let error = Error::new(ErrorKind::StoreUnavailable, why).with_source(error);
-        if is_undone { error.undone() } else { error }
+        let is_out = is_moved || code.is_empty() || OUT.contains(&&*code);
+        let error = Error::new(ErrorKind::StoreUnavailable, why).with_source(error).answered(!is_out);
+        if UNDONE.contains(&&*code) { error.undone() } else { error }
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::error::ErrorKind;
+use crate::event::Events;
 use crate::key::{Key, Keyspace};
 use crate::secret::{Digest, Keyring, Secret};
 use crate::store::mysql::MysqlStore;
@@ -34,6 +35,8 @@ pub(in crate::store) fn options(prefix: &str) -> StoreOptions {
     StoreOptions {
         deadline: Duration::from_secs(2),
         connect: Duration::from_secs(2),
+        breaker: None,
+        events: Events::default(),
         table_prefix: prefix.into(),
         schema: None,
         max_connections: 10,

@@ -70,6 +70,10 @@ impl File {
         Ok(Transaction { slot: self.lock().await?, open: true })
     }
 
+    pub(super) async fn journal_mode(&self) -> Result<String> {
+        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(self.lock().await?.driver()?).await.map_err(failed)
+    }
+
     pub(super) async fn close(&self) {
         if let Some(connection) = self.0.lock().await.connection.take() {
             let _ = connection.close().await;
@@ -227,5 +231,6 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
         Some(1) => return Error::config("the tables of oncecode are missing or were changed").with_source(error),
         _ => "the SQLite file cannot be used",
     };
-    sql::unavailable(message).with_source(error)
+    let is_late = is_busy(&error);
+    sql::unavailable(message).with_source(error).answered(!is_late)
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::lua::{Answer, UNDONE};
+use crate::store::lua::{Answer, OUT, UNDONE};
 
 const REFUSED: &str = "the REST server refused the token in the store URL, which stands between a colon and the @";
 
@@ -74,7 +74,7 @@ fn refused(error: &str) -> Error {
     let code = error.split_whitespace().next().unwrap_or_default();
     let is_code = code.len() < 20 && code.bytes().all(|byte| byte.is_ascii_uppercase());
     let why = format!("Redis refused: {}", if is_code { code } else { "ERR" });
-    let error = Error::new(ErrorKind::StoreUnavailable, why);
+    let error = Error::new(ErrorKind::StoreUnavailable, why).answered(!OUT.contains(&code));
     if UNDONE.contains(&code) { error.undone() } else { error }
 }
 

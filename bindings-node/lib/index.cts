@@ -2,6 +2,7 @@ import { wholeNumber } from "./arguments.cjs";
 import { Connection, values } from "./bridge.cjs";
 import { Cache } from "./cache.cjs";
 import { Codes } from "./codes.cjs";
+import { type Health, health } from "./health.cjs";
 import { Idempotency } from "./idempotency.cjs";
 import { Locks } from "./locks.cjs";
 import { Limits } from "./limits.cjs";
@@ -15,6 +16,7 @@ export { ERROR_CODES, OncecodeError } from "./errors.cjs";
 export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
 export type { Cache, CacheEntry, CacheKey, CacheRequest, CacheSetRequest } from "./cache.cjs";
 export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
+export type { Health } from "./health.cjs";
 export type {
   Begun,
   Claim,
@@ -29,10 +31,19 @@ export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./lock
 export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
 export type { Enrolment, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpCode, TotpRequest } from "./totp.cjs";
 export type { Followed, Link, LinkRequest, LinkTarget, Links } from "./links.cjs";
-export type { LimitOptions, Message, OncecodeEvent, OncecodeOptions, PolicyOptions, SendMessage } from "./options.cjs";
 export type { LinkOptions, SessionOptions, TokenKey, TokenOptions } from "./options.cjs";
 export type { NewSession, Session, SessionRequest, SessionTarget, Sessions } from "./sessions.cjs";
 export type { JwkSet, SignOptions, TokenClaims, Tokens } from "./tokens.cjs";
+export type {
+  BreakerOptions,
+  LimitOptions,
+  Message,
+  OncecodeEvent,
+  OncecodeEventKind,
+  OncecodeOptions,
+  PolicyOptions,
+  SendMessage,
+} from "./options.cjs";
 
 /**
  * A client: one store, one sender, one set of rules. Open one per process and share it.
@@ -108,6 +119,17 @@ export class Oncecode {
     const connection = new Connection(hooks);
     values(await connection.ask((client, call) => client.openFromEnv(call, !!hooks.send, !!hooks.tell)));
     return new Oncecode(connection);
+  }
+
+  /**
+   * How the store is, now: one question to it, bounded by `deadlineMs`. A store that is down is an answer, not an error.
+   *
+   * While the circuit breaker is open, this is answered without asking until the next probe is due, and is then the probe.
+   *
+   * @throws OncecodeError `CLOSED`.
+   */
+  async health(): Promise<Health> {
+    return health(values(await this.#connection.ask((client, call) => client.health(call))));
   }
 
   /**

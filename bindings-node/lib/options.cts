@@ -46,6 +46,8 @@ export interface OncecodeOptions {
   readableKeys?: boolean | undefined;
   /** The bound of every store call, connecting included, in milliseconds. Default 250. */
   deadlineMs?: number | undefined;
+  /** When a store that does not answer is left alone. On by default; `false` switches it off. */
+  breaker?: BreakerOptions | boolean | null | undefined;
   /** The bound of sending a message, in milliseconds. Default 10 000. */
   sendDeadlineMs?: number | undefined;
   /** SQL stores: what table names begin with. Default `"oncecode_"`. */
@@ -54,6 +56,19 @@ export interface OncecodeOptions {
   schema?: string | undefined;
   /** SQL stores: connections at most. Default 10. */
   maxConnections?: number | undefined;
+}
+
+/** The circuit breaker. */
+export interface BreakerOptions {
+  /** Outages in a row after which it opens, 1 to 1000; calls that fail together count as one. Default 5. */
+  failures?: number | undefined;
+  /** Between its opening and the first probe, in milliseconds. Default 1000. */
+  probeIntervalMs?: number | undefined;
+  /**
+   * What the interval grows to, doubled by each probe that fails, in milliseconds. Default 5000, or the interval where
+   * that is longer.
+   */
+  maxProbeIntervalMs?: number | undefined;
 }
 
 /** Rules for codes. `false` switches a limit off. */
@@ -164,12 +179,30 @@ export interface Message {
   expiresInSeconds: number;
 }
 
+/** What happened to a code, or to the store. */
+export type OncecodeEventKind =
+  | "CREATED"
+  | "ISSUE_REFUSED"
+  | "DELIVERY_FAILED"
+  | "VERIFIED"
+  | "VERIFICATION_FAILED"
+  | "CANCELLED"
+  | "STORE_DOWN"
+  | "STORE_UP";
+
 /** Something that happened. Addresses are masked; codes never appear. */
 export interface OncecodeEvent {
-  /** The stable name: the purpose in capitals and what happened, such as `SIGNUP_OTP_VERIFIED`. */
+  /**
+   * The stable name: the purpose in capitals and what happened, such as `SIGNUP_OTP_VERIFIED`. Of the store, `STORE_DOWN`
+   * (it did not answer several times in a row; calls fail at once from now on) and `STORE_UP`.
+   */
   name: string;
-  /** The purpose, as given. */
-  purpose: string;
+  /** What happened, without the purpose. */
+  kind: OncecodeEventKind;
+  /** The purpose, as given; absent for what concerns the store. */
+  purpose?: string;
+  /** The scheme of the store's URL, such as `"redis"`, for what concerns the store. */
+  store?: string;
   /** The masked address; absent where only a challenge id was known. */
   identifier?: string;
   /** Why it was refused or failed: an error code such as `WRONG_CODE`. */

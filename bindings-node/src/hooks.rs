@@ -81,8 +81,12 @@ impl From<oncecode::Message> for Message {
 pub struct Event {
     /// The stable name, such as `LOGIN_OTP_VERIFIED`.
     pub name: String,
+    /// What happened, without the purpose.
+    pub kind: &'static str,
     /// The purpose.
-    pub purpose: String,
+    pub purpose: Option<String>,
+    /// The store's scheme.
+    pub store: Option<String>,
     /// The masked identifier.
     pub identifier: Option<String>,
     /// Why it was refused or failed: an error code.
@@ -97,8 +101,10 @@ impl From<oncecode::Event> for Event {
     fn from(event: oncecode::Event) -> Self {
         Self {
             name: event.name(),
+            kind: event.kind.code(),
             reason: event.reason().map(str::to_owned),
             purpose: event.purpose,
+            store: event.store,
             identifier: event.identifier,
             attempts_left: event.attempts_left,
             at_ms: event.at_ms as f64,

@@ -8,6 +8,7 @@ mod caller;
 mod client;
 mod codes;
 mod convert;
+mod health;
 mod held;
 mod hooks;
 mod idempotency;

@@ -62,7 +62,7 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         // Writing to a string can't fail.
         let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
+            "event" | "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
         };
     }

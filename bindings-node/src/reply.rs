@@ -7,13 +7,14 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, External, ToNapiValue};
 use napi::sys;
 use oncecode::{
-    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Link, Lock, NewSession, Peek, Quota, Secret, Sent, Session,
+    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Health, Link, Lock, NewSession, Peek, Quota, Secret, Sent, Session,
     TotpAccepted, Verified,
 };
 use serde_json::Value;
 
 use crate::cache::Duty;
 use crate::convert::Row;
+use crate::health;
 use crate::held::{Handle, Held};
 use crate::queue::WIDTH;
 use crate::sessions::shown;
@@ -62,6 +63,8 @@ pub enum Reply {
     Link(Link),
     /// The link was right.
     Followed(Followed),
+    /// How the store is.
+    Health(Box<Health>),
     /// It failed.
     Refused(Error),
 }
@@ -133,6 +136,7 @@ impl Reply {
                 row.text(followed.identifier.as_str())?;
                 row.maybe(followed.data.as_ref(), |row, data| row.text(&data.to_string()))
             }
+            Reply::Health(found) => row.value(health::Health::from((**found).clone())),
             Reply::Refused(error) => refusal(row, error),
         }
     }
@@ -195,6 +199,7 @@ reply_from! {
     Vec<Session> => Reply::Sessions;
     Link => Reply::Link;
     Followed => Reply::Followed;
+    Health => |health| Reply::Health(Box::new(health));
 }
 
 fn begun(begun: Begun) -> Reply {

@@ -87,7 +87,7 @@ test("events tell what happened, masked, before the call that caused them ends",
       "SIGN_UP_OTP_CANCELLED",
     ]);
     const { at, identifier, ...failed } = events[1];
-    assert.deepEqual(failed, { name: "SIGN_UP_OTP_VERIFICATION_FAILED", purpose: "sign-up", reason: "WRONG_CODE", attemptsLeft: 4 });
+    assert.deepEqual(failed, { name: "SIGN_UP_OTP_VERIFICATION_FAILED", kind: "VERIFICATION_FAILED", purpose: "sign-up", reason: "WRONG_CODE", attemptsLeft: 4 });
     assert.ok(at instanceof Date && Math.abs(at - Date.now()) < 60_000);
     assert.match(identifier, /^\+91\*+\d{4}$/);
     assert.ok(!JSON.stringify(events).includes(code));

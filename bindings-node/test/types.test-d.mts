@@ -6,12 +6,14 @@ import {
   type Challenge,
   ERROR_CODES,
   type Enrolment,
+  type Health,
   type Lock,
   type Message,
   Oncecode,
   OncecodeError,
   type OncecodeErrorCode,
   type OncecodeEvent,
+  type OncecodeEventKind,
   type OncecodeOptions,
   type Reply,
   type Sent,
@@ -38,6 +40,13 @@ same<Awaited<ReturnType<typeof once.codes.cancel>>, boolean>(true);
 same<Awaited<ReturnType<typeof once.codes.peek>>, Challenge | null>(true);
 same<Awaited<ReturnType<typeof once.purge>>, number>(true);
 same<Awaited<ReturnType<typeof once.close>>, void>(true);
+const health = await once.health();
+same<typeof health, Health>(true);
+same<(typeof health)["breaker"], "closed" | "open" | "half_open" | undefined>(true);
+same<(typeof health)["since"], Date | undefined>(true);
+same<(typeof health)["error"], OncecodeErrorCode | undefined>(true);
+same<OncecodeEvent["kind"], OncecodeEventKind>(true);
+same<OncecodeEvent["purpose"], string | undefined>(true);
 same<Awaited<ReturnType<typeof Oncecode.fromEnv>>, Oncecode>(true);
 
 const lock = await once.locks.acquire({ name: "a", ttlSeconds: 30, waitSeconds: 1, renew: true });
@@ -84,10 +93,12 @@ const options: OncecodeOptions = {
   sender: async (message) => same<typeof message, Message>(true),
   events: (event) => same<typeof event, OncecodeEvent>(true),
   deadlineMs: 100,
+  breaker: { failures: 3, probeIntervalMs: 500 },
   maxConnections: 2,
 };
 await Oncecode.open("memory:", options);
 await Oncecode.open("memory:", { sender: "console:", secret: process.env["ONCECODE_SECRET"] });
+await Oncecode.open("memory:", { breaker: false });
 await Oncecode.fromEnv({ sender: () => {} });
 
 const error = new OncecodeError("COOLDOWN", "wait", { retryAfterSeconds: 3 });

@@ -11,6 +11,7 @@ mod desk;
 mod errors;
 mod event_loop;
 mod fork;
+mod health;
 mod held;
 mod hooks;
 mod idempotency;
@@ -42,6 +43,8 @@ mod _native {
     use crate::client::Client;
     #[pymodule_export]
     use crate::errors::error_table;
+    #[pymodule_export]
+    use crate::health::Health;
     #[pymodule_export]
     use crate::held::Held;
     use crate::links::{Followed, Link};

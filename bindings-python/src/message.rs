@@ -111,10 +111,22 @@ impl Event {
         self.0.name()
     }
 
-    /// The purpose, as given.
+    /// What happened, without the purpose: `CREATED`, `VERIFIED` … `STORE_DOWN`, `STORE_UP`.
     #[getter]
-    fn purpose(&self) -> &str {
-        &self.0.purpose
+    fn kind(&self) -> &'static str {
+        self.0.kind.code()
+    }
+
+    /// The purpose, as given; `None` for what concerns the store.
+    #[getter]
+    fn purpose(&self) -> Option<&str> {
+        self.0.purpose.as_deref()
+    }
+
+    /// The scheme of the store's URL, such as `redis`, for what concerns the store.
+    #[getter]
+    fn store(&self) -> Option<&str> {
+        self.0.store.as_deref()
     }
 
     /// The masked address; `None` where only a challenge id was known.

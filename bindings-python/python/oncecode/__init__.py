@@ -20,6 +20,7 @@ from .cache import BlockingCache, Cache, Cached
 from ._native import (
     Event,
     Followed,
+    Health,
     Link,
     Message,
     NewSession,
@@ -66,6 +67,7 @@ from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 from .links import BlockingLinks, Links
 from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .options import (
+    Breaker,
     EventCallback,
     Limit,
     LinkOptions,
@@ -92,6 +94,7 @@ __all__ = [
     "BlockingLinks",
     "BlockingSessions",
     "BlockingTokens",
+    "Breaker",
     "Claim",
     "Closed",
     "CodeNotFound",
@@ -104,6 +107,7 @@ __all__ = [
     "EventCallback",
     "Fault",
     "Followed",
+    "Health",
     "Idempotency",
     "IdempotencyMismatch",
     "InProgress",

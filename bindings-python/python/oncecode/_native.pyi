@@ -4,12 +4,13 @@ from asyncio import Future
 from collections.abc import Callable
 from contextvars import Context
 from datetime import datetime
-from typing import Any, final
+from typing import Any, Literal, final
 
 __all__ = [
     "Client",
     "Event",
     "Followed",
+    "Health",
     "Held",
     "Link",
     "Message",
@@ -34,6 +35,7 @@ class Client:
         tell: Callable[[Event, Context | None], None] | None,
     ) -> Client: ...
     def connect(self) -> Future[None] | None: ...
+    def health(self) -> Health | Future[Health]: ...
     def purge(self, limit: int) -> int | Future[int]: ...
     def close(self) -> Future[None] | None: ...
     def issue(
@@ -359,10 +361,27 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The stable name, such as `SIGNUP_OTP_VERIFIED`."""
+        """The stable name, such as `SIGNUP_OTP_VERIFIED`; of the store, `STORE_DOWN` and `STORE_UP`."""
     @property
-    def purpose(self) -> str:
-        """The purpose, as given."""
+    def kind(
+        self,
+    ) -> Literal[
+        "CREATED",
+        "ISSUE_REFUSED",
+        "DELIVERY_FAILED",
+        "VERIFIED",
+        "VERIFICATION_FAILED",
+        "CANCELLED",
+        "STORE_DOWN",
+        "STORE_UP",
+    ]:
+        """What happened, without the purpose."""
+    @property
+    def purpose(self) -> str | None:
+        """The purpose, as given; `None` for what concerns the store."""
+    @property
+    def store(self) -> str | None:
+        """The scheme of the store's URL, such as `redis`, for what concerns the store."""
     @property
     def identifier(self) -> str | None:
         """The masked address; `None` where only a challenge id was known."""
@@ -375,6 +394,46 @@ class Event:
     @property
     def at(self) -> datetime:
         """When: an aware datetime in UTC."""
+
+@final
+class Health:
+    """How the store is: the answer of `once.health()`. It holds no secret and no address."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the store answered, and would do its work."""
+    @property
+    def store(self) -> str:
+        """The scheme of the store's URL, such as `redis`."""
+    @property
+    def breaker(self) -> Literal["closed", "open", "half_open"] | None:
+        """What the circuit breaker does; `None` where there is none.
+
+        `closed`: it lets calls through. `open`: it refuses them. `half_open`: it refuses them while
+        one finds out whether the store is back. Of a store of several servers the worst of theirs,
+        so that it may be open while `ok`.
+        """
+    @property
+    def since(self) -> datetime | None:
+        """Since when calls go through, or do not; `None` without a breaker."""
+    @property
+    def latency_ms(self) -> float | None:
+        """How long the store took to answer, in milliseconds; `None` where it did not."""
+    @property
+    def error(self) -> str | None:
+        """Why it is not `ok`: an error code.
+
+        Usually `STORE_UNAVAILABLE`; `CONFIG` where the store does not allow what is needed.
+        """
+    @property
+    def clock_skew_ms(self) -> int | None:
+        """By how many milliseconds this machine's clock is ahead of the store's (negative: behind).
+
+        `None` where the store uses this machine's, or did not tell.
+        """
+    @property
+    def warnings(self) -> list[str]:
+        """What endangers the codes: a sentence each, for whoever runs the app."""
 
 @final
 class Reply:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from ._native import Client
+    from ._native import Client, Health
     from .options import EventCallback, Options, SendCallback
 
 
@@ -99,6 +99,10 @@ class Oncecode:
     ) -> Self:
         """Open what the environment names: see `oncecode.Oncecode.from_env`."""
         return cls._connected(opening.from_env(sender, events, waits=True))
+
+    def health(self) -> Health:
+        """How the store is, now. A store that is down is an answer, not an error."""
+        return cast("Health", self._native.health())
 
     def purge(self, *, limit: int = 1000) -> int:
         """Delete up to `limit` expired rows from SQL stores. Returns how many."""

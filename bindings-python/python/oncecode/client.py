@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from . import blocking
-    from ._native import Client
+    from ._native import Client, Health
     from .options import EventCallback, Options, SendCallback
 
 
@@ -119,6 +119,18 @@ class Oncecode:
         from .blocking import Oncecode as Blocking
 
         return Blocking.open(url, **options)
+
+    async def health(self) -> Health:
+        """How the store is, now: one question to it, bounded by `deadline_ms`.
+
+        A store that is down is an answer, not an error. While the circuit breaker is open, this is
+        answered without asking until the next probe is due, and is then the probe.
+
+        Raises:
+            Closed: The client was closed.
+        """
+        answer = self._native.health()
+        return await answer if isinstance(answer, Future) else answer
 
     async def purge(self, *, limit: int = 1000) -> int:
         """Delete up to `limit` expired rows from stores that do not do so by themselves (SQL).

@@ -31,6 +31,17 @@ class Limit(TypedDict):
     """Above 0, at most 30 days."""
 
 
+class Breaker(TypedDict, total=False):
+    """When a store that does not answer is left alone."""
+
+    failures: int
+    """Outages in a row after which it opens; calls that fail together count as one. Default 5."""
+    probe_interval_ms: float
+    """Between its opening and the first probe. Default 1000."""
+    max_probe_interval_ms: float
+    """What the interval grows to, doubled by each probe that fails. Default 5000."""
+
+
 class Policy(TypedDict, total=False):
     """Rules for codes; what is absent keeps its default. `False` or `None` switches a limit off."""
 
@@ -170,6 +181,8 @@ class Options(TypedDict, total=False):
     """Keep addresses legible in keys, for debugging. Not in production."""
     deadline_ms: float | None
     """The bound of every store call, connecting included. Default 250."""
+    breaker: Breaker | bool | None
+    """When a store that does not answer is left alone. On by default; `False` switches it off."""
     send_deadline_ms: float | None
     """The bound of sending a message. Default 10 000."""
     table_prefix: str | None

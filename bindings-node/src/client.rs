@@ -89,12 +89,6 @@ impl Client {
         bridge::start(&self.queue, env, call, Box::pin(opening));
     }
 
-    /// What needs no waiting.
-    pub(crate) fn now<T: Into<Reply>>(&self, operation: impl FnOnce(&Oncecode) -> Result<T>) -> Reply {
-        let closed = || Error::new(ErrorKind::Closed, "the client is not open");
-        self.once.get().ok_or_else(closed).and_then(operation).into()
-    }
-
     /// Runs an operation. The reply, if it is there at once; otherwise the queue has it later.
     pub(crate) fn run<T>(
         &self,

@@ -19,9 +19,9 @@ mod log;
 mod queue;
 mod reply;
 mod runtime;
-mod totp;
 mod sessions;
 mod tokens;
+mod totp;
 
 use napi_derive::napi;
 use oncecode::ErrorKind;

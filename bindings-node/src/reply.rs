@@ -7,8 +7,8 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, External, ToNapiValue};
 use napi::sys;
 use oncecode::{
-    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Health, Link, Lock, NewSession, Peek, Quota, Secret, Sent, Session,
-    TotpAccepted, Verified,
+    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Health, Link, Lock, NewSession, Peek, Quota, Secret, Sent,
+    Session, TotpAccepted, Verified,
 };
 use serde_json::Value;
 
@@ -27,8 +27,6 @@ pub enum Reply {
     Flag(bool),
     /// A number.
     Count(u64),
-    /// Some text.
-    Text(String),
     /// A limit after a hit.
     Quota(Quota),
     /// A code is on its way.
@@ -77,7 +75,6 @@ impl Reply {
             Reply::Done | Reply::Peek(None) | Reply::Held(None) | Reply::Cached(None) => Ok(()),
             Reply::Flag(yes) => row.value(*yes),
             Reply::Count(count) => row.number(*count as f64),
-            Reply::Text(text) => row.text(text),
             Reply::Quota(quota) => {
                 row.number(quota.max.into())?;
                 row.number(quota.remaining.into())?;
@@ -177,7 +174,6 @@ reply_from! {
     () => |()| Reply::Done;
     bool => Reply::Flag;
     u64 => Reply::Count;
-    String => Reply::Text;
     Quota => Reply::Quota;
     Sent => Reply::Sent;
     Verified => Reply::Verified;

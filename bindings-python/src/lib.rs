@@ -23,9 +23,9 @@ mod message;
 mod queue;
 mod results;
 mod runtime;
-mod totp;
 mod sessions;
 mod tokens;
+mod totp;
 mod wake;
 
 use pyo3::prelude::*;
@@ -47,6 +47,7 @@ mod _native {
     use crate::health::Health;
     #[pymodule_export]
     use crate::held::Held;
+    #[pymodule_export]
     use crate::links::{Followed, Link};
     #[pymodule_export]
     use crate::message::{Event, Message, Reply};

@@ -125,7 +125,6 @@ answers! {
     TotpAccepted => |accepted, py| (accepted.step, accepted.drift);
     Enrolment => |made, py| (made.secret.expose(), made.uri.expose());
     RecoveryCodes => |made, py| (made.codes.iter().map(Secret::expose).collect::<Vec<_>>(), made.hashes);
-    Secret => |secret, py| secret.expose();
     Option<u64> => |step, py| step;
     Vec<u8> => |bytes, py| PyBytes::new(py, &bytes);
 }

@@ -11,7 +11,17 @@ import oncecode
 from oncecode import blocking
 
 PHONE = "+14158675309"
-SERVICES = {"cache", "codes", "idempotency", "limits", "links", "locks", "sessions", "tokens", "totp"}
+SERVICES = {
+    "cache",
+    "codes",
+    "idempotency",
+    "limits",
+    "links",
+    "locks",
+    "sessions",
+    "tokens",
+    "totp",
+}
 STORES = ["memory", "sqlite", "postgres", "mysql", "redis", "upstash"]
 
 

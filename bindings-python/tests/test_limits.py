@@ -32,7 +32,12 @@ async def test_a_limit_refuses_what_is_too_much_and_says_when_to_come_again(
 
 
 async def test_of_many_hits_at_once_exactly_the_limit_passes(store, open_client, options):
-    both = {"limits": [{"max": 7, "window_seconds": 60, "algorithm": "bucket"}, {"max": 9, "window_seconds": 600}]}
+    both = {
+        "limits": [
+            {"max": 7, "window_seconds": 60, "algorithm": "bucket"},
+            {"max": 9, "window_seconds": 600},
+        ]
+    }
     once = await open_client(store, **options, limits={"both": both}, deadline_ms=20_000)
     hits = (once.limits.hit("both", ip="203.0.113.9") for _ in range(30))
     outcomes = await asyncio.gather(*hits, return_exceptions=True)

@@ -201,7 +201,12 @@ struct Run {
 impl Run {
     async fn on(url: &str, own: Value) -> Self {
         logs();
-        let run = Self { sender: Recorder::default(), said: Arc::default(), given: Mutex::default(), tokens: Mutex::default() };
+        let run = Self {
+            sender: Recorder::default(),
+            said: Arc::default(),
+            given: Mutex::default(),
+            tokens: Mutex::default(),
+        };
         let events = Arc::clone(&run.said);
         let options = Options::from_json(&options(own).to_string()).expect("options");
         let builder = Oncecode::builder(url).options(options).sender(run.sender.clone());

@@ -16,7 +16,6 @@ the same without an event loop.
 """
 
 from . import blocking, errors
-from .cache import BlockingCache, Cache, Cached
 from ._native import (
     Event,
     Followed,
@@ -30,6 +29,7 @@ from ._native import (
     Session,
     Verified,
 )
+from .cache import BlockingCache, Cache, Cached
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
 from .errors import (
@@ -63,7 +63,6 @@ from .errors import (
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
 from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
-from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 from .links import BlockingLinks, Links
 from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .options import (
@@ -79,6 +78,7 @@ from .options import (
 )
 from .sessions import BlockingSessions, Sessions
 from .tokens import BlockingTokens, Tokens
+from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 
 __all__ = [
     "BlockingCache",
@@ -86,15 +86,15 @@ __all__ = [
     "BlockingCodes",
     "BlockingIdempotency",
     "BlockingLimits",
+    "BlockingLinks",
     "BlockingLock",
     "BlockingLocks",
-    "BlockingTotp",
-    "Cache",
-    "Cached",
-    "BlockingLinks",
     "BlockingSessions",
     "BlockingTokens",
+    "BlockingTotp",
     "Breaker",
+    "Cache",
+    "Cached",
     "Claim",
     "Closed",
     "CodeNotFound",

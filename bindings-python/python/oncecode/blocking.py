@@ -20,11 +20,11 @@ from .cache import BlockingCache
 from .codes import BlockingCodes
 from .idempotency import BlockingIdempotency
 from .limits import BlockingLimits
-from .locks import BlockingLocks
-from .totp import BlockingTotp
 from .links import BlockingLinks
+from .locks import BlockingLocks
 from .sessions import BlockingSessions
 from .tokens import BlockingTokens
+from .totp import BlockingTotp
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,11 +45,11 @@ class Oncecode:
         "codes",
         "idempotency",
         "limits",
-        "locks",
-        "totp",
         "links",
+        "locks",
         "sessions",
         "tokens",
+        "totp",
     )
 
     codes: BlockingCodes

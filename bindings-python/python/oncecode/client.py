@@ -10,11 +10,11 @@ from .cache import Cache
 from .codes import Codes
 from .idempotency import Idempotency
 from .limits import Limits
-from .locks import Locks
-from .totp import Totp
 from .links import Links
+from .locks import Locks
 from .sessions import Sessions
 from .tokens import Tokens
+from .totp import Totp
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,11 +46,11 @@ class Oncecode:
         "codes",
         "idempotency",
         "limits",
-        "locks",
-        "totp",
         "links",
+        "locks",
         "sessions",
         "tokens",
+        "totp",
     )
 
     codes: Codes

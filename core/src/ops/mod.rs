@@ -15,9 +15,9 @@ mod qr;
 mod quota;
 mod record;
 mod recovery;
-mod totp;
 mod session;
 mod token;
+mod totp;
 mod types;
 
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
@@ -26,14 +26,14 @@ pub(crate) use flight::Flights;
 pub use health::Health;
 pub use idempotency::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use limit::{HitRequest, Limits};
+pub use link::{Followed, Link, LinkRequest, LinkTarget, Links};
 pub use lock::{Lock, LockRequest, Locks};
 pub use otp::{OtpAlgorithm, OtpSettings};
 pub use quota::Quota;
-pub use totp::{Enrolment, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
-pub use link::{Followed, Link, LinkRequest, LinkTarget, Links};
 pub use session::{NewSession, Session, SessionRequest, SessionTarget, Sessions};
 pub(crate) use token::Cache as TokenCache;
 pub use token::{Claims, SignRequest, Tokens};
+pub use totp::{Enrolment, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
 pub use types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 
 use crate::error::{Error, Result};

@@ -314,7 +314,7 @@ impl Run {
         let (first, second) = (sessions.create(request.clone()).await, sessions.create(request.clone()).await);
         let (first, second) = (self.told(first).expect("create"), self.told(second).expect("create"));
         let third = self.told(sessions.rotate(second.token.expose()).await).expect("rotate");
-        [&first.token, &second.token, &third.token].map(keep);
+        [&first.token, &second.token, &third.token].into_iter().for_each(keep);
         assert!(self.told(sessions.validate(second.token.expose(), None).await).is_err());
         self.told(sessions.validate(third.token.expose(), None).await).expect("validate");
         self.told(sessions.list(to).await).expect("list");

@@ -366,7 +366,8 @@ fn filled(value: &Value, saved: &Saved) -> Value {
 fn fill(text: &str, saved: &Saved) -> String {
     let Some(path) = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')) else { return text.to_owned() };
     let (path, filter) = path.split_once('|').unwrap_or((path, ""));
-    let (name, fields) = path.split_once('.').expect("a name and a field");
+    // Braces without a field are a name's own.
+    let Some((name, fields)) = path.split_once('.') else { return text.to_owned() };
     let value = fields.split('.').fold(&saved[name], |value, field| &value[field]);
     let value = value.as_str().expect("a text").to_owned();
     let digits = |zero: u32| value.bytes().filter_map(|b| char::from_u32(zero + u32::from(b - b'0'))).collect();

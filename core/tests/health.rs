@@ -14,7 +14,7 @@ use oncecode::testkit::FakeClock;
 use oncecode::{BoxFuture, BreakerState, ErrorKind, Health, Oncecode, Options, Store};
 use redis::aio::MultiplexedConnection;
 use serde_json::json;
-use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
+use sqlx::{Connection, Executor, MySqlConnection, PgConnection, SqliteConnection};
 
 use logs::logs;
 use server::Server;
@@ -67,7 +67,7 @@ async fn tell(redis: &mut MultiplexedConnection, command: &str) {
 fn of_stores_that_are_set_up_well_there_is_nothing_to_say() {
     let file = std::env::temp_dir().join(format!("oncecode-{}.db", unique()));
     let (sqlite, memcached) = (format!("sqlite:{}", file.display()), url_of("ONCECODE_TEST_MEMCACHED"));
-    let of_servers = ["POSTGRES", "REDIS", "REDISTLS", "CLUSTER", "SENTINEL"];
+    let of_servers = ["POSTGRES", "MYSQL", "REDIS", "REDISTLS", "CLUSTER", "SENTINEL"];
     let urls = of_servers.map(|name| url_of(&format!("ONCECODE_TEST_{name}")));
     runtime().block_on(async {
         for url in urls.iter().chain([&memcached, &sqlite]) {
@@ -195,6 +195,35 @@ fn a_postgres_that_takes_no_writes_or_forbids_the_tables_is_told() {
         assert!(health.warnings.iter().any(|warning| warning.contains("INSERT")), "{health:?}");
         run("GRANT ALL ON ALL TABLES IN SCHEMA public TO guest").await;
         assert!(look(guest.as_str()).await.ok);
+    });
+}
+
+#[test]
+fn a_mariadb_that_takes_no_writes_or_forbids_the_tables_is_told() {
+    let server = Server::start("mysql");
+    runtime().block_on(async {
+        open(&server.url).await.close().await;
+        let mut admin = MySqlConnection::connect(&server.url).await.expect("connected");
+        let mut run = async |sql: &str| {
+            admin.execute(sqlx::AssertSqlSafe(sql)).await.expect(sql);
+        };
+        let mut guest = url::Url::parse(&server.url).expect("a URL");
+        let database = guest.path().trim_start_matches('/').to_owned();
+        guest.set_username("guest").expect("a user");
+        guest.set_password(Some("hunter2")).expect("a password");
+        run("CREATE USER guest@'%' IDENTIFIED BY 'hunter2'").await;
+
+        run(&format!("GRANT SELECT, EXECUTE ON `{database}`.* TO guest@'%'")).await;
+        let health = look(guest.as_str()).await;
+        assert_eq!((health.ok, health.error), (false, Some(ErrorKind::Config)), "{health:?}");
+        run(&format!("GRANT INSERT, UPDATE, DELETE ON `{database}`.* TO guest@'%'")).await;
+        assert!(look(guest.as_str()).await.ok);
+
+        run("SET GLOBAL read_only = ON").await;
+        let health = look(guest.as_str()).await;
+        assert_eq!((health.ok, health.error), (false, Some(ErrorKind::StoreUnavailable)), "{health:?}");
+        assert!(health.warnings.iter().any(|warning| warning.contains("read_only")), "{health:?}");
+        run("SET GLOBAL read_only = OFF").await;
     });
 }
 

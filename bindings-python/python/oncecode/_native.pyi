@@ -361,7 +361,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The stable name, such as `SIGNUP_OTP_VERIFIED`; of the store, `STORE_DOWN` and `STORE_UP`."""
+        """The stable name, such as `SIGNUP_OTP_VERIFIED`; of the store `STORE_DOWN`, `STORE_UP`."""
     @property
     def kind(
         self,

@@ -4,6 +4,7 @@
 //! columns. Time is the server's.
 
 mod address;
+mod inspect;
 mod rows;
 mod schema;
 #[cfg(all(test, feature = "full"))]
@@ -128,6 +129,7 @@ struct Statements {
     refund_kept: Sql,
     peek: Sql,
     purge: Sql,
+    inspect: Sql,
 }
 
 const GET: &str = "SELECT e.`value`, e.number, e.version, {left} e.expires_at) DIV 1000 AS rest
@@ -179,6 +181,7 @@ impl Statements {
             refund_kept: amend(GIVE_BACK),
             peek: made(PEEK),
             purge: made(PURGE),
+            inspect: made(inspect::INSPECT),
         }
     }
 }
@@ -319,6 +322,14 @@ impl Store for MysqlStore {
         Box::pin(async move {
             let row = self.answer(query(&self.sql.purge).bind(i64::from(limit))).await?;
             Ok(get::<i64>(&row, "purged")? as u64)
+        })
+    }
+
+    /// Two round trips: what the user may do, and what the server says of itself.
+    fn inspect<'a>(&'a self, probe: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
+        Box::pin(async move {
+            self.take(probe).await?;
+            inspect::read(&self.answer(query(&self.sql.inspect)).await?)
         })
     }
 

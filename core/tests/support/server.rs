@@ -75,7 +75,7 @@ impl Server {
 
     /// The Redis server itself, where a kind stands before one.
     pub fn redis(&self) -> Option<&Server> {
-        self.behind.as_deref().or(Some(self)).filter(|server| server.kind == "redis")
+        self.behind.as_deref().or(Some(self)).filter(|server| ["redis", "redis6", "valkey"].contains(&server.kind))
     }
 
     /// The URL with another port.

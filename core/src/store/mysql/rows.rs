@@ -99,7 +99,8 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
         }
         _ => (ErrorKind::Internal, "MySQL refused a statement"),
     };
-    Error::new(kind, message).with_source(cause(error))
+    let is_out = is_outage(&error);
+    Error::new(kind, message).with_source(cause(error)).answered(!is_out)
 }
 
 pub(super) fn unexpected() -> Error {

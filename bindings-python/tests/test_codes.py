@@ -156,16 +156,14 @@ async def test_operations_are_coroutines(options):
 
 
 def test_the_two_forms_take_the_same_arguments():
-    pairs = [
-        (oncecode.Codes, oncecode.BlockingCodes),
-        (oncecode.Oncecode, oncecode.blocking.Oncecode),
-    ]
-    for awaited, waiting in pairs:
-        names = {name for name in vars(awaited) if not name.startswith("_")}
-        for name in names - {"codes", "open_sync"}:
+    services = ["Codes", "Cache", "Idempotency", "Limits", "Links", "Locks", "Sessions"]
+    pairs = [(getattr(oncecode, name), getattr(oncecode, f"Blocking{name}")) for name in services]
+    for awaited, waiting in [*pairs, (oncecode.Oncecode, oncecode.blocking.Oncecode)]:
+        methods = {name for name, method in vars(awaited).items() if inspect.isroutine(method)}
+        plain = {name for name in methods if name.startswith("_")} | {"open_sync"}
+        for name in methods - plain:
             one, other = (inspect.signature(getattr(form, name)) for form in (awaited, waiting))
-            assert one == other, name
-            assert inspect.iscoroutinefunction(getattr(awaited, name))
+            assert one.parameters.keys() == other.parameters.keys(), name
             assert not inspect.iscoroutinefunction(getattr(waiting, name))
 
 

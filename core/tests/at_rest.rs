@@ -297,10 +297,11 @@ impl Run {
         let made = totp.recovery_codes(to, 2).expect("codes");
         self.say(&made.codes);
         self.told(totp.verify_recovery(to, made.codes[0].expose(), made.hashes.clone()).await).expect("right");
-        let mut given = self.given.lock().expect("given");
-        given.extend([lock.token().to_owned(), claim.token().to_owned(), enrolment.secret.expose().to_owned()]);
-        given.extend(made.codes.iter().flat_map(|code| [code.expose().to_owned(), code.expose().replace('-', "")]));
-        drop(given);
+        {
+            let mut given = self.given.lock().expect("given");
+            given.extend([lock.token().to_owned(), claim.token().to_owned(), enrolment.secret.expose().to_owned()]);
+            given.extend(made.codes.iter().flat_map(|code| [code.expose().to_owned(), code.expose().replace('-', "")]));
+        }
         // Its record stays, with whoever held it last.
         lock.release().await.expect("release");
     }

@@ -128,10 +128,6 @@ class Client:
     ) -> tuple[int, int] | Future[tuple[int, int]]: ...
     def recovery_codes(self, user: str, count: int) -> tuple[list[str], list[str]]: ...
     def verify_recovery(self, user: str, code: str, hashes: list[str]) -> str | Future[str]: ...
-
-@final
-class Ticket:
-    def give_up(self) -> None: ...
     def create_session(
         self,
         user_id: str,
@@ -172,6 +168,10 @@ class Ticket:
     def peek_link(
         self, token: str, purpose: str, to: str | None
     ) -> Followed | Future[Followed]: ...
+
+@final
+class Ticket:
+    def give_up(self) -> None: ...
 
 @final
 class Held:

@@ -86,7 +86,10 @@ impl State {
 
 /// What this process knows, for a bounded moment and of a bounded number of users.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<HashMap<[u8; 16], (Arc<State>, u64)>>);
+pub(crate) struct Cache(Mutex<HashMap<[u8; 16], Known>>);
+
+/// A state, and when it was read.
+type Known = (Arc<State>, u64);
 
 impl Cache {
     /// What was learned less than `fresh` ago.

@@ -15,6 +15,7 @@ const SERVICES = {
   link: "links",
   cache: "cache",
   totp: "totp",
+  limit: "limits",
 };
 const counts = {};
 
@@ -33,7 +34,7 @@ for (const [file, service] of Object.entries(SERVICES)) {
 
 test("the cases are all there", () => {
   assert.ok(counts.code > 30 && counts.lock >= 8 && counts.idempotency >= 9 && counts.cache >= 6 && counts.totp >= 9);
-  assert.ok(counts.session >= 11 && counts.token >= 25 && counts.link >= 7);
+  assert.ok(counts.limit >= 10 && counts.session >= 11 && counts.token >= 25 && counts.link >= 7);
 });
 
 /** Methods that take more or less than one object. */
@@ -45,6 +46,7 @@ const METHODS = {
   "sessions.cookie": (sessions, { token }) => sessions.cookie(token),
   "sessions.clearCookie": (sessions) => sessions.clearCookie(),
   "sessions.readCookie": (sessions, { header }) => sessions.readCookie(header),
+  "limits.clientIp": (limits, { remote, forwardedFor }) => limits.clientIp(remote, forwardedFor),
   "tokens.sign": async (tokens, { claims, ttlSeconds }) => ({ token: await tokens.sign(claims, { ttlSeconds }) }),
   "tokens.signStateless": (tokens, { claims, ttlSeconds }) => ({ token: tokens.signStateless(claims, { ttlSeconds }) }),
   "tokens.verify": (tokens, { token }) => tokens.verify(token),

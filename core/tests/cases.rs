@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use oncecode::{
-    Begun, CacheRequest, Error, Followed, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, Lock, LockRequest,
-    NewSession, Oncecode, Options, OtpAlgorithm, OtpSettings, Peek, ResendRequest, Secret, Sent, Session,
+    Begun, CacheRequest, Error, Followed, HitRequest, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, Lock, LockRequest,
+    NewSession, Oncecode, Options, OtpAlgorithm, OtpSettings, Peek, Quota, ResendRequest, Secret, Sent, Session,
     SessionRequest, SessionTarget, SignRequest, Target, TotpRequest, Verified, VerifyRequest,
 };
 use serde_json::{Map, Value, json};
@@ -25,6 +25,11 @@ fn every_case_of_locks_holds() {
 #[test]
 fn every_case_of_idempotency_holds() {
     every_case_holds(include_str!("../../tests/cases/idempotency.json"), "idempotency", 9);
+}
+
+#[test]
+fn every_case_of_limits_holds() {
+    every_case_holds(include_str!("../../tests/cases/limit.json"), "limits", 10);
 }
 
 #[test]
@@ -76,6 +81,7 @@ async fn hold(case: &Value, service: &str) {
         let called = match service {
             "locks" => lock(&once, what, &with, &mut held).await,
             "idempotency" => idempotency(&once, what, &with).await,
+            "limits" => limits(&once, what, &with).await,
             "cache" => cache(&once, what, &with).await,
             "totp" => totp(&once, what, &with).await,
             "sessions" => of_sessions(&once, what, &with).await,
@@ -176,6 +182,27 @@ async fn idempotency(once: &Oncecode, what: &str, with: &Value) -> Result<Value,
         "abandon" => keys.abandon(&scope, &key, &token).await.map(Value::Bool),
         other => panic!("no such method: {other}"),
     }
+}
+
+async fn limits(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {
+    let (limits, mut request) = (once.limits(), HitRequest::default());
+    let given = |name: &str| with[name].as_str().map(str::to_owned);
+    (request.limit, request.key, request.ip) = (text(with, "limit"), given("key"), given("ip"));
+    request.cost = with["cost"].as_u64().map(|cost| cost as u32);
+    match what {
+        "hit" => limits.hit(request).await.map(quota),
+        "peek" => limits.peek(request).await.map(quota),
+        "reset" => limits.reset(request).await.map(|()| Value::Null),
+        "clientIp" => limits.client_ip(&text(with, "remote"), with["forwardedFor"].as_str()).map(Value::String),
+        other => panic!("no such method: {other}"),
+    }
+}
+
+fn quota(quota: Quota) -> Value {
+    json!({
+        "limit": quota.limit, "allowed": quota.allowed, "max": quota.max, "remaining": quota.remaining,
+        "degraded": quota.degraded,
+    })
 }
 
 async fn cache(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Error> {

@@ -7,6 +7,8 @@
 
 mod der;
 mod key;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use oncecode::{
-    Begun, CacheRequest, Error, Followed, HitRequest, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, Lock, LockRequest,
-    NewSession, Oncecode, Options, OtpAlgorithm, OtpSettings, Peek, Quota, ResendRequest, Secret, Sent, Session,
-    SessionRequest, SessionTarget, SignRequest, Target, TotpRequest, Verified, VerifyRequest,
+    Begun, CacheRequest, Error, Followed, HitRequest, IdempotencyRequest, IssueRequest, LinkRequest, LinkTarget, Lock,
+    LockRequest, NewSession, Oncecode, Options, OtpAlgorithm, OtpSettings, Peek, Quota, ResendRequest, Secret, Sent,
+    Session, SessionRequest, SessionTarget, SignRequest, Target, TotpRequest, Verified, VerifyRequest,
 };
 use serde_json::{Map, Value, json};
 

@@ -78,13 +78,13 @@ impl Limits {
         })
     }
 
-    /// What a hit would find. Takes nothing.
+    /// What a hit of cost 1 would find. Takes nothing.
     ///
     /// # Errors
     /// As [`Limits::hit`], without `RATE_LIMITED`.
     pub fn peek(&self, request: HitRequest) -> BoxFuture<'static, Result<Quota>> {
         let core = Arc::clone(&self.core);
-        Box::pin(async move { core.open()?.ask(&request, 0).await })
+        Box::pin(async move { Ok(core.open()?.ask(&request, 0).await?.as_seen()) })
     }
 
     /// Forgets what was taken by exactly this `key` or `ip`.

@@ -18,7 +18,7 @@ pub struct Quota {
     pub remaining: u32,
     /// Until all of it is there again, if nothing more is taken.
     pub resets_in: Duration,
-    /// Until the cost would fit. Zero when it does.
+    /// Until the cost would fit; of a peek, at the latest. Zero when it does.
     pub retry_in: Duration,
     /// The store was out of reach: this is the limit's policy for an outage speaking.
     pub degraded: bool,
@@ -34,6 +34,13 @@ struct Window {
 }
 
 impl Quota {
+    /// Of a look, which took nothing: whether a hit of cost 1 would pass, or when it will at the latest.
+    pub(crate) fn as_seen(mut self) -> Self {
+        self.allowed = self.remaining > 0;
+        self.retry_in = if self.allowed { Duration::ZERO } else { self.resets_in };
+        self
+    }
+
     pub(crate) fn new(limit: &str, rates: &[Rate], hits: Hits, degraded: bool) -> Self {
         let all = || rates.iter().zip(&hits.rooms);
         let strictest = all().min_by_key(|(_, room)| (room.remaining, std::cmp::Reverse(room.resets_in)));

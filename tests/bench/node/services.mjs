@@ -37,7 +37,7 @@ const CONTESTS = {
   "HS256 verify|oncecode": [1, () => once.tokens.verifyStateless(token), "at once"],
   "verify, not revoked|oncecode": [1, () => once.tokens.verify(token)],
   "limit hit|rate-limiter-flexible": [16, () => flexible.consume(user())],
-  "limit hit|oncecode": [16, () => once.limits.hit("plenty", { key: user() })],
+  "limit hit|oncecode": [16, () => once.limits.hit({ limit: "plenty", key: user() })],
   "session check|oncecode": [16, () => once.sessions.validate(session.token)],
 };
 

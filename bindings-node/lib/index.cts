@@ -94,7 +94,8 @@ export class Oncecode {
   /**
    * Checks the options, connects, and creates or updates tables where the store has them.
    *
-   * @param url `memory:`, `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…` or `rediss://…`.
+   * @param url `memory:`, `sqlite:PATH`, `postgres://…`, `mysql://…`, `redis://…`, `rediss://…` …, or
+   *   `fallback:FIRST|SECOND` of two of them.
    * @throws OncecodeError `CONFIG` for a URL or options that cannot work; `STORE_UNAVAILABLE` when the store does not
    * answer.
    */

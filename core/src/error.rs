@@ -165,7 +165,6 @@ impl Error {
     }
 
     /// [`Error::undone`] was said.
-    #[allow(dead_code, reason = "the layer over two stores asks")]
     pub(crate) fn is_undone(&self) -> bool {
         self.undone
     }

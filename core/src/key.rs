@@ -21,6 +21,22 @@ impl Key {
         Self(format!("{prefix}:test:{{{name}}}"))
     }
 
+    /// What the keys of one client begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
+    /// The key of something else about the same entity: `prefix:kind-what:{entity}`.
+    pub(crate) fn beside(&self, what: &str) -> Self {
+        let (kind, entity) = self.0.split_once('{').unwrap_or((&self.0, ""));
+        Self(format!("{}-{what}:{{{entity}", kind.trim_end_matches(':')))
+    }
+
+    /// The key of the one mark that all clients of a prefix look for in a second store. No entity is called `*`.
+    pub(crate) fn mark(&self) -> Self {
+        Self(format!("{}:second:{{*}}", self.prefix()))
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,12 +8,13 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 13] = [
+const CONTRACT: [&str; 14] = [
     "store",
     "store::breaker",
     "store::challenge",
     "store::deadline",
     "store::defaults",
+    "store::fallback",
     "store::forward",
     "store::health",
     "store::limit",

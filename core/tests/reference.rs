@@ -220,3 +220,8 @@ fn upstash_answers_as_the_reference_does() {
 fn memcached_answers_as_the_reference_does() {
     agrees(Kind::Memcached, 60);
 }
+
+#[test]
+fn a_fallback_answers_as_the_reference_does() {
+    agrees(Kind::Fallback, 60);
+}

@@ -87,6 +87,8 @@ class Oncecode:
     def open(cls, url: str, **options: Unpack[Options]) -> Self:
         """Open the store at `url`, such as `memory:`, `sqlite:PATH` or `redis://…`.
 
+        `fallback:FIRST|SECOND` names two stores, the second for when the first is down.
+
         Raises:
             Config: An option cannot work; the message says what to change.
             StoreUnavailable: The store did not answer.

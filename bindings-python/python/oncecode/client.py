@@ -89,6 +89,7 @@ class Oncecode:
         """Open the store at `url`, such as `memory:`, `sqlite:PATH` or `redis://…`.
 
         Checks the options, connects, and creates or updates tables where the store has them.
+        `fallback:FIRST|SECOND` names two stores, the second for when the first is down.
 
         Raises:
             Config: An option cannot work; the message says what to change.

@@ -43,6 +43,15 @@ pub(crate) struct Teller {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+impl Teller {
+    /// Tells it, and when it did.
+    pub(super) fn tell(&self, kind: EventKind) -> u64 {
+        let (store, at_ms) = (Some(self.store.clone()), self.clock.now_ms());
+        self.events.warn(&Event { kind, purpose: None, store, identifier: None, at_ms, attempts_left: None });
+        at_ms
+    }
+}
+
 struct Changes {
     /// Circuits that are not closed.
     open: usize,
@@ -144,10 +153,7 @@ impl Breaker {
     }
 
     fn tell(&self, changes: &mut Changes, kind: EventKind) {
-        let Teller { store, events, clock } = &self.teller;
-        changes.since_ms = clock.now_ms();
-        let (store, at_ms) = (Some(store.clone()), changes.since_ms);
-        events.warn(&Event { kind, purpose: None, store, identifier: None, at_ms, attempts_left: None });
+        changes.since_ms = self.teller.tell(kind);
     }
 
     /// Until the next probe after `failed` ones; up to a quarter less, so that processes do not all probe at once.

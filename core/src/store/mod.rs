@@ -8,6 +8,7 @@ mod breaker;
 mod challenge;
 mod deadline;
 mod defaults;
+mod fallback;
 mod forward;
 mod health;
 mod limit;

@@ -41,7 +41,7 @@ impl StoreOptions {
 }
 
 /// Opens a store, as a boxed future of the result.
-type Opener = fn(String, StoreOptions) -> BoxFuture<'static, Result<Box<dyn Store>>>;
+pub(super) type Opener = fn(String, StoreOptions) -> BoxFuture<'static, Result<Box<dyn Store>>>;
 
 macro_rules! stores {
     ($($(#[$cfg:meta])* [$($scheme:literal),+] $opener:expr;)+) => {
@@ -63,6 +63,10 @@ macro_rules! stores {
 
 stores! {
     ["memory"] |_, options| Box::pin(async move { Ok(Box::new(MemoryStore::new(options.clock)) as Box<dyn Store>) });
+    ["fallback"] |url, options| Box::pin(async move {
+        let both = super::fallback::Fallback::open(&url, options, |url, options| Box::pin(async move { open(&url, options).await }));
+        both.await.map(|both| Box::new(both) as Box<dyn Store>)
+    });
     #[cfg(feature = "sqlite")]
     ["sqlite"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::sqlite::SqliteStore::open(&url, options).await) });
     #[cfg(feature = "mysql")]

@@ -37,10 +37,11 @@ pub enum Kind {
     Redis6,
     Valkey,
     Memcached,
+    Fallback,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Memory,
         Kind::MemoryReference,
         Kind::Sqlite,
@@ -61,6 +62,7 @@ impl Kind {
         Kind::Redis6,
         Kind::Valkey,
         Kind::Memcached,
+        Kind::Fallback,
     ];
 
     pub fn name(self) -> &'static str {
@@ -85,14 +87,15 @@ impl Kind {
             Kind::Redis6 => "redis_6",
             Kind::Valkey => "redis_valkey",
             Kind::Memcached => "memcached",
+            Kind::Fallback => "fallback",
         }
     }
 
-    /// Where its keys are, for a store that is a Redis server.
+    /// Where its keys are, for a store that is a Redis server, or first of all one.
     fn redis(self, url: &str) -> Option<String> {
         match self.name().split('_').next() {
             Some("redis") => Some(url.to_owned()),
-            Some("upstash") => Some(server("ONCECODE_TEST_REDIS")),
+            Some("upstash" | "fallback") => Some(server("ONCECODE_TEST_REDIS")),
             _ => None,
         }
     }
@@ -126,6 +129,9 @@ impl Kind {
             Kind::Redis6 => server("ONCECODE_TEST_REDIS6"),
             Kind::Valkey => server("ONCECODE_TEST_VALKEY"),
             Kind::Memcached => memcached_time::url(),
+            Kind::Fallback => {
+                format!("fallback:{}|{}", server("ONCECODE_TEST_REDIS"), server("ONCECODE_TEST_POSTGRES"))
+            }
         };
         let memory = MemoryStore::new(std::sync::Arc::new(clock.clone()));
         let mut handles: Vec<Box<dyn Store>> = Vec::new();

@@ -93,7 +93,7 @@ function checked(name: string, value: unknown): string {
   return value;
 }
 
-function invalid(message: string, cause?: unknown): OncecodeError {
+export function invalid(message: string, cause?: unknown): OncecodeError {
   return new OncecodeError("INVALID_ARGUMENT", message, cause === undefined ? {} : { cause });
 }
 

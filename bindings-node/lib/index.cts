@@ -1,3 +1,4 @@
+import { Admin } from "./admin.cjs";
 import { wholeNumber } from "./arguments.cjs";
 import { Connection, values } from "./bridge.cjs";
 import { Cache } from "./cache.cjs";
@@ -14,6 +15,7 @@ import { Tokens } from "./tokens.cjs";
 
 export { ERROR_CODES, OncecodeError } from "./errors.cjs";
 export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
+export type { Admin, Copied, CopyRequest } from "./admin.cjs";
 export type { Cache, CacheEntry, CacheKey, CacheRequest, CacheSetRequest } from "./cache.cjs";
 export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
 export type { Health } from "./health.cjs";
@@ -42,6 +44,7 @@ export type {
   OncecodeEventKind,
   OncecodeOptions,
   PolicyOptions,
+  PurgeOptions,
   SendMessage,
 } from "./options.cjs";
 
@@ -75,12 +78,15 @@ export class Oncecode {
   readonly tokens: Tokens;
   /** Links for email: issue, verify, peek. */
   readonly links: Links;
+  /** Moving to another store: copy. */
+  readonly admin: Admin;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     if (!(connection instanceof Connection)) throw new TypeError("use `await Oncecode.open(url, options)`");
     this.#connection = connection;
     this.codes = new Codes(connection);
+    this.admin = new Admin(connection);
     this.locks = new Locks(connection);
     this.idempotency = new Idempotency(connection);
     this.limits = new Limits(connection);

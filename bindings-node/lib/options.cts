@@ -56,6 +56,16 @@ export interface OncecodeOptions {
   schema?: string | undefined;
   /** SQL stores: connections at most. Default 10. */
   maxConnections?: number | undefined;
+  /** SQL stores: deleting expired rows in the background; `false` switches it off. Default every 300 s. */
+  purge?: PurgeOptions | boolean | null | undefined;
+}
+
+/** How expired rows are deleted in the background. It keeps no process alive and ends with `close`. */
+export interface PurgeOptions {
+  /** How often, give or take half, so that many processes do not do it at once: 0.01 to 86 400. Default 300. */
+  intervalSeconds?: number | undefined;
+  /** Rows deleted by one statement, 1 to 100 000; statements follow each other until all is done. Default 1000. */
+  batch?: number | undefined;
 }
 
 /** The circuit breaker. */

@@ -2,6 +2,7 @@
 
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
+mod admin;
 mod bridge;
 mod cache;
 mod caller;

@@ -7,8 +7,8 @@ use napi::Result;
 use napi::bindgen_prelude::{Buffer, External, ToNapiValue};
 use napi::sys;
 use oncecode::{
-    Begun, Cached, Claim, Claims, Error, Fetched, Followed, Health, Link, Lock, NewSession, Peek, Quota, Secret, Sent,
-    Session, TotpAccepted, Verified,
+    Begun, Cached, Claim, Claims, Copied, Error, Fetched, Followed, Health, Link, Lock, NewSession, Peek, Quota,
+    Secret, Sent, Session, TotpAccepted, Verified,
 };
 use serde_json::Value;
 
@@ -63,6 +63,8 @@ pub enum Reply {
     Followed(Followed),
     /// How the store is.
     Health(Box<Health>),
+    /// A batch of a copy.
+    Copied(Copied),
     /// It failed.
     Refused(Error),
 }
@@ -134,6 +136,7 @@ impl Reply {
                 row.maybe(followed.data.as_ref(), |row, data| row.text(&data.to_string()))
             }
             Reply::Health(found) => row.value(health::Health::from((**found).clone())),
+            Reply::Copied(copied) => row.text(&copied.to_json().to_string()),
             Reply::Refused(error) => refusal(row, error),
         }
     }
@@ -180,6 +183,7 @@ reply_from! {
     Option<Peek> => Reply::Peek;
     Lock => |lock| Reply::Held(Some(Arc::new(Held::Lock(lock))));
     Option<Lock> => |lock: Option<Lock>| Reply::Held(lock.map(|lock| Arc::new(Held::Lock(lock))));
+    Copied => Reply::Copied;
     Claim => |claim| Reply::Held(Some(Arc::new(Held::Claim(claim))));
     Begun => begun;
     Option<Cached> => Reply::Cached;

@@ -1,5 +1,6 @@
 //! The native part of the Python package `oncecode`. Private: `python/oncecode` is the API.
 
+mod admin;
 mod blocking;
 mod bridge;
 mod cache;

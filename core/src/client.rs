@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::task::AbortHandle;
 
 use crate::config::{LimitRule, Mode, Options, Policy, SecretOption, Settings, from_env};
 use crate::deliver::{self, Sender};
@@ -12,7 +14,8 @@ use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
 use crate::ops::{
-    Cache, Cached, Codes, Flights, Health, Idempotency, Limits, Links, Locks, Sessions, TokenCache, Tokens, Totp,
+    self, Admin, Cache, Cached, Codes, Flights, Health, Idempotency, Limits, Links, Locks, Sessions, TokenCache,
+    Tokens, Totp,
 };
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
@@ -47,6 +50,7 @@ pub(crate) struct Core {
     /// The scheme of the store's URL.
     pub(crate) store_name: String,
     closed: AtomicBool,
+    upkeep: OnceLock<AbortHandle>,
 }
 
 /// Collects what a client is made of. See [`Oncecode::builder`].
@@ -148,6 +152,11 @@ impl Oncecode {
         Box::pin(async move { Ok(core.open()?.health().await) })
     }
 
+    /// Moving to another store.
+    pub fn admin(&self) -> Admin {
+        Admin { core: Arc::clone(&self.core) }
+    }
+
     /// Deletes up to `limit` expired rows from stores that do not do so by themselves (SQL). Returns how many.
     pub fn purge(&self, limit: u32) -> BoxFuture<'static, Result<u64>> {
         let core = Arc::clone(&self.core);
@@ -159,6 +168,7 @@ impl Oncecode {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
             if !core.closed.swap(true, Ordering::SeqCst) {
+                core.upkeep.get().inspect(|task| task.abort());
                 core.store.close().await;
             }
         })
@@ -258,11 +268,17 @@ impl Builder {
             token_cache: TokenCache::default(),
             store_name,
             closed: AtomicBool::new(false),
+            upkeep: OnceLock::new(),
         };
         for warning in core.health().await.warnings {
             tracing::warn!(target: "oncecode", "{warning}");
         }
-        Ok(Oncecode { core: Arc::new(core) })
+        let core = Arc::new(core);
+        if let Some(task) = ops::upkeep::start(&core) {
+            // Nobody else sets it.
+            let _ = core.upkeep.set(task);
+        }
+        Ok(Oncecode { core })
     }
 }
 
@@ -291,6 +307,11 @@ impl Core {
     pub(crate) async fn within<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
         let limit = self.settings.deadline;
         tokio::time::timeout(limit, operation).await.unwrap_or_else(|_| Err(store::late(limit)))
+    }
+
+    /// Another store, with this client's options.
+    pub(crate) async fn open_other(&self, url: &str) -> Result<Box<dyn Store>> {
+        store::open(url, store_options(&self.settings, &self.clock, &self.events)).await
     }
 
     /// The rules for a purpose.

@@ -14,7 +14,7 @@ pub(crate) use env::from_env;
 pub(crate) use limits::LimitRule;
 pub use limits::{Algorithm, LimitDefinition, LimitPart, Outage, Rate};
 pub(crate) use options::Settings;
-pub use options::{Mode, Options, SecretOption};
+pub use options::{Mode, Options, PurgeOption, SecretOption};
 pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};
 pub use session::SessionOptions;
 pub(crate) use session::SessionPolicy;

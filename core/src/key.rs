@@ -21,6 +21,11 @@ impl Key {
         Self(format!("{prefix}:test:{{{name}}}"))
     }
 
+    #[cfg(any(test, feature = "testkit"))]
+    pub(crate) fn challenge(prefix: &str, name: &str) -> Self {
+        Self(format!("{prefix}:code:{{{name}}}"))
+    }
+
     /// What the keys of one client begin with.
     pub(crate) fn prefix(&self) -> &str {
         self.0.split(':').next().unwrap_or_default()
@@ -40,6 +45,46 @@ impl Key {
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a challenge lives here, rather than a value or a counter.
+    pub(crate) fn is_challenge(&self) -> bool {
+        self.0.split(':').nth(1) == Some("code")
+    }
+
+    /// Where the thing waits while it moves to another store. In the same Cluster slot, as the next.
+    pub(crate) fn detached(&self) -> Key {
+        Key(format!("{}>", self.0))
+    }
+
+    /// Notes that something with this fingerprint has been here.
+    pub(crate) fn visited(&self, fingerprint: u64) -> Key {
+        Key(format!("{}<{fingerprint:016x}", self.0))
+    }
+}
+
+/// What a key found in a store is for.
+pub(crate) enum Found {
+    /// A challenge, a value or a counter.
+    Own(Key),
+    /// The same, on its way to another store; the key is the one it had.
+    Detached(Key),
+    /// A note of [`Key::visited`].
+    Mark,
+}
+
+impl Found {
+    /// `None`: no key of ours.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        if !text.is_ascii() || text.len() > 250 {
+            return None;
+        }
+        match text.rsplit_once('}')? {
+            (_, "") => Some(Found::Own(Key(text.to_owned()))),
+            (key, ">") => Some(Found::Detached(Key(format!("{key}}}")))),
+            (_, end) if end.starts_with('<') => Some(Found::Mark),
+            _ => None,
+        }
     }
 }
 
@@ -73,6 +118,11 @@ impl Keyspace {
             return Err(Error::config("keyPrefix must be 1 to 40 letters, digits, '_', '-' or '.'"));
         }
         Ok(Self { prefix: prefix.to_owned(), readable })
+    }
+
+    /// What all keys begin with.
+    pub(crate) fn prefix(&self) -> String {
+        format!("{}:", self.prefix)
     }
 
     /// The entity of an identifier and a purpose.

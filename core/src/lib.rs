@@ -27,7 +27,7 @@ mod time;
 pub use client::{Builder, Oncecode};
 pub use config::{
     BreakerOption, BreakerOptions, LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy,
-    PolicyOptions, Resend, SecretOption,
+    PolicyOptions, PurgeOption, Resend, SecretOption,
 };
 pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
 pub use deliver::{Callback, Message, Sender};
@@ -36,6 +36,7 @@ pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;
 pub use key::Key;
 pub use ops::Health;
+pub use ops::{Admin, Copied, CopyRequest, Progress};
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Claims, Followed, Link, LinkRequest, LinkTarget, Links, SignRequest, Tokens};

@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 14] = [
+const CONTRACT: [&str; 16] = [
     "store",
     "store::breaker",
     "store::challenge",
@@ -17,8 +17,10 @@ const CONTRACT: [&str; 14] = [
     "store::fallback",
     "store::forward",
     "store::health",
+    "store::item",
     "store::limit",
     "store::lua",
+    "store::moving",
     "store::open",
     "store::rate",
     "store::sql",

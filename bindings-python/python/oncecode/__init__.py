@@ -29,6 +29,7 @@ from ._native import (
     Session,
     Verified,
 )
+from .admin import Admin, BlockingAdmin, Copied
 from .cache import BlockingCache, Cache, Cached
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
@@ -72,6 +73,7 @@ from .options import (
     LinkOptions,
     Options,
     Policy,
+    Purge,
     SendCallback,
     SessionOptions,
     TokenOptions,
@@ -81,6 +83,8 @@ from .tokens import BlockingTokens, Tokens
 from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 
 __all__ = [
+    "Admin",
+    "BlockingAdmin",
     "BlockingCache",
     "BlockingClaim",
     "BlockingCodes",
@@ -101,6 +105,7 @@ __all__ = [
     "Codes",
     "Config",
     "Cooldown",
+    "Copied",
     "DeliveryFailed",
     "Enrolment",
     "Event",
@@ -136,6 +141,7 @@ __all__ = [
     "Options",
     "Peek",
     "Policy",
+    "Purge",
     "Quota",
     "RateLimited",
     "RecoveryCodes",

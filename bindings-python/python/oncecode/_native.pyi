@@ -47,6 +47,9 @@ class Client:
     def resend(
         self, to: str | None, id: str | None, purpose: str, ip: str | None, locale: str | None
     ) -> Sent | Future[Sent]: ...
+    def copy(
+        self, to: str, batch: int, resume_from: str | None, keep: bool
+    ) -> dict[str, Any] | Future[dict[str, Any]]: ...
     def cancel(self, to: str | None, id: str | None, purpose: str) -> bool | Future[bool]: ...
     def peek(
         self, to: str | None, id: str | None, purpose: str

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from . import opening
+from .admin import BlockingAdmin
 from .cache import BlockingCache
 from .codes import BlockingCodes
 from .idempotency import BlockingIdempotency
@@ -41,6 +42,7 @@ class Oncecode:
     __slots__ = (
         "__weakref__",
         "_native",
+        "admin",
         "cache",
         "codes",
         "idempotency",
@@ -70,10 +72,13 @@ class Oncecode:
     """Tokens (JWT) that can be revoked: sign, verify, revoke."""
     links: BlockingLinks
     """Links for email: issue, verify, peek."""
+    admin: BlockingAdmin
+    """Moving to another store: copy."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = BlockingCodes(native)
+        self.admin = BlockingAdmin(native)
         self.locks = BlockingLocks(native)
         self.idempotency = BlockingIdempotency(native)
         self.limits = BlockingLimits(native)

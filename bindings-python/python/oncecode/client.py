@@ -6,6 +6,7 @@ from asyncio import Future
 from typing import TYPE_CHECKING
 
 from . import opening
+from .admin import Admin
 from .cache import Cache
 from .codes import Codes
 from .idempotency import Idempotency
@@ -42,6 +43,7 @@ class Oncecode:
     __slots__ = (
         "__weakref__",
         "_native",
+        "admin",
         "cache",
         "codes",
         "idempotency",
@@ -71,10 +73,13 @@ class Oncecode:
     """Tokens (JWT) that can be revoked: sign, verify, revoke."""
     links: Links
     """Links for email: issue, verify, peek."""
+    admin: Admin
+    """Moving to another store: copy."""
 
     def __init__(self, native: Client) -> None:
         self._native = native
         self.codes = Codes(native)
+        self.admin = Admin(native)
         self.locks = Locks(native)
         self.idempotency = Idempotency(native)
         self.limits = Limits(native)

@@ -136,6 +136,15 @@ class LinkOptions(TypedDict, total=False):
     """Verify needs no store, and accepts a link as often as it comes. Default false."""
 
 
+class Purge(TypedDict, total=False):
+    """How expired rows are deleted in the background. It keeps no process alive."""
+
+    interval_seconds: float
+    """How often, give or take half, so that many processes do not do it at once. Default 300."""
+    batch: int
+    """Rows deleted by one statement; statements follow each other until all is done. Default 1000."""
+
+
 class Options(TypedDict, total=False):
     """The options of `Oncecode.open`, all optional; `None` is as good as absent."""
 
@@ -191,6 +200,8 @@ class Options(TypedDict, total=False):
     """PostgreSQL: the schema of the tables. Default: the connection's own. Not for MySQL."""
     max_connections: int | None
     """SQL stores: connections at most. Default 10."""
+    purge: Purge | bool | None
+    """SQL stores: deleting expired rows in the background; `False` switches it off."""
 
 
 def check_url(url: object) -> str:

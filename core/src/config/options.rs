@@ -95,6 +95,23 @@ pub struct Options {
     /// SQL stores: connections at most. Default 10.
     #[serde(alias = "max_connections")]
     pub max_connections: Option<u32>,
+    /// SQL stores: deleting expired rows in the background. Default every 300 s.
+    pub purge: PurgeOption,
+}
+
+/// How expired rows are deleted in the background: at the defaults, otherwise, or (in JSON `false` or `null`) not at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PurgeOption {
+    /// How often, in seconds, give or take half; from 0.01 to 86 400. `None` for not at all. Default 300.
+    pub interval_seconds: Option<f64>,
+    /// Rows deleted by one statement, from 1 to 100 000; statements follow each other until all is done. Default 1000.
+    pub batch: u32,
+}
+
+impl Default for PurgeOption {
+    fn default() -> Self {
+        Self { interval_seconds: Some(300.0), batch: 1000 }
+    }
 }
 
 /// The options, checked.
@@ -121,6 +138,8 @@ pub(crate) struct Settings {
     pub(crate) table_prefix: String,
     pub(crate) schema: Option<String>,
     pub(crate) max_connections: u32,
+    pub(crate) purge_interval: Option<Duration>,
+    pub(crate) purge_batch: u32,
 }
 
 /// Known to everybody, so that a checkout runs at once; production refuses to start without a real one.
@@ -157,6 +176,13 @@ impl Options {
         if !(1..=1000).contains(&max_connections) {
             return Err(Error::config("maxConnections must be 1 to 1000"));
         }
+        let interval = self.purge.interval_seconds;
+        if interval.is_some_and(|seconds| !(0.01..=86_400.0).contains(&seconds)) {
+            return Err(Error::config("purge.intervalSeconds must be from 0.01 to 86400"));
+        }
+        if !(1..=100_000).contains(&self.purge.batch) {
+            return Err(Error::config("purge.batch must be from 1 to 100000"));
+        }
         Ok(Settings {
             secrets: self.secrets()?,
             index_secret: self.index_secret.clone(),
@@ -179,6 +205,8 @@ impl Options {
             table_prefix: sql_name("tablePrefix", self.table_prefix.as_deref().unwrap_or("oncecode_"))?,
             schema: self.schema.as_deref().map(|s| sql_name("schema", s)).transpose()?,
             max_connections,
+            purge_interval: interval.map(Duration::from_secs_f64),
+            purge_batch: self.purge.batch,
         })
     }
 
@@ -234,6 +262,36 @@ impl<'de> Deserialize<'de> for SecretOption {
             Ok(Form::Many(secrets)) if !secrets.is_empty() => Ok(Self(secrets.into_iter().map(Secret::from).collect())),
             Ok(Form::None) => Ok(Self::default()),
             _ => Err(serde::de::Error::custom("secret must be a string or a list of strings, newest first")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PurgeOption {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Fields {
+            #[serde(alias = "interval_seconds")]
+            interval_seconds: Option<f64>,
+            batch: Option<u32>,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Flag(bool),
+            Some(Fields),
+            None,
+        }
+        let default = Self::default();
+        let off = Self { interval_seconds: None, ..default };
+        match Form::deserialize(deserializer) {
+            Ok(Form::Flag(true)) => Ok(default),
+            Ok(Form::Flag(false) | Form::None) => Ok(off),
+            Ok(Form::Some(fields)) => Ok(Self {
+                interval_seconds: fields.interval_seconds.or(default.interval_seconds),
+                batch: fields.batch.unwrap_or(default.batch),
+            }),
+            Err(_) => Err(serde::de::Error::custom("must be false, or an object with intervalSeconds and batch")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The operations, one file each.
 
+mod admin;
 mod cache;
 mod code;
 mod flight;
@@ -19,7 +20,9 @@ mod session;
 mod token;
 mod totp;
 mod types;
+pub(crate) mod upkeep;
 
+pub use admin::{Admin, Copied, CopyRequest, Progress};
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
 pub(crate) use flight::Flights;

@@ -297,6 +297,30 @@ impl Record {
         left(end, now)
     }
 
+    /// Adds what another store knew of the entity as of `then`, which is `now` here. Of two codes the one that lives
+    /// longer stays, of two windows what is fuller and what ends later.
+    pub(super) fn absorb(&mut self, now: u64, other: Record, then: u64) {
+        let here = |time: u64| if time > then { now + (time - then) } else { 0 };
+        let ours = |window: Window| if now < window.ends { window } else { Window::default() };
+        for (own, others) in [
+            (&mut self.issues, other.issues),
+            (&mut self.verifies, other.verifies),
+            (&mut self.failures, other.failures),
+        ] {
+            let (a, b) = (ours(*own), ours(Window { ends: here(others.ends), count: others.count }));
+            *own = Window { ends: a.ends.max(b.ends), count: a.count.max(b.count) };
+        }
+        self.cooldown_until = self.cooldown_until.max(here(other.cooldown_until));
+        let live = |c: &Challenge| now < c.expires;
+        let theirs = other.challenge.map(|c| Challenge { expires: here(c.expires), ..c }).filter(live);
+        match (self.challenge.as_mut().filter(|c| live(c)), theirs) {
+            (Some(own), Some(theirs)) if own.id == theirs.id => own.attempts = own.attempts.max(theirs.attempts),
+            (Some(own), Some(theirs)) if theirs.expires > own.expires => *own = theirs,
+            (None, Some(theirs)) => self.challenge = Some(theirs),
+            _ => {}
+        }
+    }
+
     fn attempts_left(&self, challenge: &Challenge, failures: &Limit, now: u64) -> u32 {
         let own = u32::from(challenge.max_attempts.saturating_sub(challenge.attempts));
         match failures.max {

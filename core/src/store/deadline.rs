@@ -63,7 +63,7 @@ impl Store for Deadline {
     forward_store!();
 
     fn connection(&self) -> Option<Connection> {
-        self.breaker.as_ref().map(Breaker::connection)
+        self.breaker.as_ref().map(Breaker::connection).or_else(|| self.inner.connection())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

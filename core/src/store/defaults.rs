@@ -103,6 +103,20 @@ pub(super) async fn peek<S: Store + ?Sized>(store: &S, key: &Key) -> Result<Opti
     }))
 }
 
+/// Whether the key holds anything decides.
+pub(super) async fn reissue<S: Store + ?Sized>(
+    store: &S,
+    key: &Key,
+    input: &Issue,
+    gate: Option<&Gate>,
+) -> Result<Option<Issued>> {
+    if store.get(key).await?.is_some() {
+        return store.issue(key, input, gate).await.map(Some);
+    }
+    let wait = gated(store, gate).await?;
+    Ok(wait.map(|wait| Issued::Refused(Refused::Gated(wait))))
+}
+
 async fn gated<S: Store + ?Sized>(store: &S, gate: Option<&Gate>) -> Result<Option<Duration>> {
     let Some(gate) = gate else { return Ok(None) };
     let hit = store.hit(gate, 1).await?;
@@ -128,7 +142,7 @@ async fn update<S: Store + ?Sized, T>(store: &S, key: &Key, step: impl Fn(&mut R
 }
 
 /// What the store will make of a life, since a packed record must agree with its expiry.
-fn rounded(life: Duration, grain: Duration) -> Duration {
+pub(super) fn rounded(life: Duration, grain: Duration) -> Duration {
     let grain = grain.as_millis().max(1);
     Duration::from_millis((life.as_millis().div_ceil(grain).max(1) * grain) as u64)
 }

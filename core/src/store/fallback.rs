@@ -316,6 +316,10 @@ impl Store for Fallback {
         }))
     }
 
+    fn needs_purge(&self) -> bool {
+        self.first.store().needs_purge() || self.second.store().needs_purge()
+    }
+
     fn granularity(&self) -> Duration {
         self.first.store().granularity().max(self.second.store().granularity())
     }

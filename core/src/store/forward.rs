@@ -65,6 +65,35 @@ macro_rules! forward_store {
             self.inner().partition(key)
         }
 
+        fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+            self.layer(None, self.inner().scan(prefix, cursor, limit))
+        }
+
+        fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+            self.layer(Some(key), self.inner().detach(key, detached_only))
+        }
+
+        fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+            self.layer(Some(&item.key), self.inner().forget(item))
+        }
+
+        fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+            self.layer(Some(&item.key), self.inner().restore(item))
+        }
+
+        fn reissue<'a>(
+            &'a self,
+            key: &'a Key,
+            input: &'a Issue,
+            gate: Option<&'a Gate>,
+        ) -> BoxFuture<'a, Result<Option<Issued>>> {
+            self.layer(Some(key), self.inner().reissue(key, input, gate))
+        }
+
+        fn needs_purge(&self) -> bool {
+            self.inner().needs_purge()
+        }
+
         fn granularity(&self) -> Duration {
             self.inner().granularity()
         }

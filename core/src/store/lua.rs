@@ -2,6 +2,7 @@
 //! round trip. How a script gets to the server is the wire's matter.
 
 mod answer;
+mod moving;
 mod script;
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ pub(super) use self::answer::Answer;
 use self::answer::{clock_ms, entry, refused, strange, time};
 #[cfg(feature = "upstash")]
 pub(super) use self::script::GREET;
-use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PROBE, PUT, RATE, REPLACE, TAKE};
+use self::script::{ATTEMPT, COUNT, FORGET, GET, HIT, ISSUE, PROBE, PUT, RATE, REISSUE, REPLACE, TAKE};
 pub(super) use self::script::{Script, Source};
 use super::challenge::{Record, millis};
 use super::*;
@@ -27,6 +28,14 @@ pub(super) const OUT: [&str; 4] = ["LOADING", "BUSY", "CLUSTERDOWN", "MASTERDOWN
 pub(super) trait Wire: Debug + Send + Sync + 'static {
     /// Runs a script once. A server that does not know it is given its source; nothing else is repeated.
     fn eval(&self, script: &Script, keys: &[&Key], args: &[&[u8]]) -> impl Future<Output = Result<Answer>> + Send;
+
+    /// How many servers hold keys.
+    fn servers(&self) -> impl Future<Output = Result<usize>> + Send {
+        std::future::ready(Ok(1))
+    }
+
+    /// A command that reads, and is about one of the servers rather than a key.
+    fn tell(&self, server: usize, words: &[&str]) -> impl Future<Output = Result<Answer>> + Send;
 
     /// Whether keys of different entities may be on different servers, so that no script can touch both.
     fn is_cluster(&self) -> bool {
@@ -118,24 +127,41 @@ impl<W: Wire> Store for LuaStore<W> {
             let (policy, value, life) = (pack_issue(input), fresh.encode(0, life), ms(life));
             match self.gated(&ISSUE, key, [&policy, &value, life.as_bytes()], gate).await? {
                 Answer::Okay => Ok(first),
-                Answer::Int(left) => Ok(Issued::New { attempts_left: left as u32 }),
-                other => match &other.items()?[..] {
-                    [
-                        Answer::Int(8),
-                        Answer::Bytes(id),
-                        Answer::Int(life),
-                        Answer::Int(left),
-                        Answer::Bytes(sealed),
-                    ] => Ok(Issued::Kept {
-                        id: id[..].try_into().map_err(|_| strange())?,
-                        sealed: sealed.clone(),
-                        expires_in: time(*life),
-                        attempts_left: *left as u32,
-                    }),
-                    why => refused(why).map(Issued::Refused),
-                },
+                answer => issued(answer),
             }
         })
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        Box::pin(async move {
+            // What comes after the head of a new record.
+            let mut fresh = Record::default();
+            fresh.issue(input, 0);
+            let (policy, value) = (pack_issue(input), fresh.encode(0, fresh.life(0)));
+            let issued = issued(self.gated(&REISSUE, key, [&policy, &value, b""], gate).await?)?;
+            Ok(Some(issued).filter(|issued| *issued != Issued::Refused(Refused::NotFound)))
+        })
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(moving::scan(self, prefix, cursor, limit))
+    }
+
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        Box::pin(moving::detach(self, key, detached_only))
+    }
+
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.0.eval(&FORGET, &[&item.key.detached()], &[item.bytes()]).await.map(|_| ()) })
+    }
+
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        Box::pin(moving::restore(self, item))
     }
 
     fn attempt<'a>(
@@ -208,6 +234,24 @@ fn read_hits(items: &[Answer]) -> Result<Hits> {
     let (allowed, rooms) = numbers.split_first().ok_or_else(strange)?;
     let room = |n: &[i64; 3]| Room { remaining: n[0] as u32, resets_in: time(n[1]), retry_in: time(n[2]) };
     Ok(Hits { allowed: *allowed == 1, rooms: rooms.as_chunks::<3>().0.iter().map(room).collect() })
+}
+
+/// What `issue.lua` answers.
+fn issued(answer: Answer) -> Result<Issued> {
+    match answer {
+        Answer::Int(left) => Ok(Issued::New { attempts_left: left as u32 }),
+        other => match &other.items()?[..] {
+            [Answer::Int(8), Answer::Bytes(id), Answer::Int(life), Answer::Int(left), Answer::Bytes(sealed)] => {
+                Ok(Issued::Kept {
+                    id: id[..].try_into().map_err(|_| strange())?,
+                    sealed: sealed.clone(),
+                    expires_in: time(*life),
+                    attempts_left: *left as u32,
+                })
+            }
+            why => refused(why).map(Issued::Refused),
+        },
+    }
 }
 
 /// The argument of `issue.lua`.

@@ -120,6 +120,32 @@ impl Store for MemcachedStore {
         self.place(key)
     }
 
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        Box::pin(item::restore(self, item))
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        Box::pin(defaults::reissue(self, key, input, gate))
+    }
+
+    fn scan<'a>(&'a self, _prefix: &'a str, _cursor: &'a str, _limit: u32) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(std::future::ready(Err(no_source())))
+    }
+
+    fn detach<'a>(&'a self, _key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        // Nothing ever left, so nothing waits.
+        Box::pin(std::future::ready(if detached_only { Ok(None) } else { Err(no_source()) }))
+    }
+
+    fn forget<'a>(&'a self, _item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn granularity(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -128,6 +154,12 @@ impl Store for MemcachedStore {
         self.nodes.iter().for_each(Node::close);
         Box::pin(std::future::ready(()))
     }
+}
+
+fn no_source() -> Error {
+    Error::config(
+        "memcached cannot be moved from: it lists no keys reliably and changes no two keys at once;          let what is in it expire",
+    )
 }
 
 fn entry(answer: Meta) -> Option<Entry> {

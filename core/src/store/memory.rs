@@ -143,6 +143,75 @@ impl Slots {
     }
 }
 
+impl Slots {
+    /// Whether anything is known of the entity; if so, issues.
+    fn reissue(&mut self, key: &Key, input: &Issue, now: u64) -> Option<Issued> {
+        self.live(key, now)?;
+        Some(self.issue(key, input, now))
+    }
+
+    fn issue(&mut self, key: &Key, input: &Issue, now: u64) -> Issued {
+        self.update(key, now, |record, at| {
+            let issued = record.issue(input, at);
+            let changed = !matches!(issued, Issued::Refused(_));
+            (issued, changed)
+        })
+    }
+
+    fn page(&self, prefix: &str, cursor: &str, limit: u32, now: u64) -> Page {
+        let ours = |key: &&Key| key.as_str().starts_with(prefix);
+        let mut keys: Vec<_> = self.map.keys().filter(ours).collect();
+        let mut page = Page { total: Some(keys.len() as u64), ..Page::default() };
+        keys.retain(|key| key.as_str() > cursor);
+        keys.sort_unstable();
+        if keys.len() > limit as usize {
+            keys.truncate(limit as usize);
+            page.cursor = keys.last().map(|key| key.as_str().to_owned());
+        }
+        for key in keys {
+            page.add(key.as_str(), self.entry(key, now));
+        }
+        page
+    }
+
+    fn detach(&mut self, key: &Key, detached_only: bool, now: u64) -> Option<Item> {
+        let detached = key.detached();
+        if self.live(&detached, now).is_none() && !detached_only && self.live(key, now).is_some() {
+            let slot = self.map.remove(key)?;
+            self.map.insert(detached.clone(), slot);
+        }
+        let entry = self.entry(&detached, now)?;
+        Item::entry(key.clone(), entry.value, entry.ttl)
+    }
+
+    fn forget(&mut self, item: &Item) {
+        let detached = item.key.detached();
+        if self.map.get(&detached).is_some_and(|slot| slot.value == item.bytes()) {
+            self.map.remove(&detached);
+        }
+    }
+
+    fn restore(&mut self, item: &Item, now: u64) -> Restored {
+        let mark = item.mark();
+        let seen = mark.as_ref().and_then(|mark| self.entry(mark, now));
+        let held = self.entry(&item.key, now);
+        match item::arrive(item, held.as_ref(), item::count(seen.as_ref()), Duration::from_millis(1)) {
+            Ok(arrival) => {
+                if let Some(mark) = mark {
+                    let detached = item.key.detached();
+                    if self.map.get(&detached).is_some_and(|slot| item.is_same(&slot.value)) {
+                        self.map.remove(&detached);
+                    }
+                    self.write(&mark, item.moves.max(1).to_string().into_bytes(), item.mark_life(), now);
+                }
+                self.write(&item.key, arrival.value, arrival.life, now);
+                Restored::Arrived
+            }
+            Err(answer) => answer,
+        }
+    }
+}
+
 fn text_number(value: &[u8]) -> i64 {
     std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
 }
@@ -189,11 +258,7 @@ impl Store for MemoryStore {
     fn issue<'a>(&'a self, key: &'a Key, input: &'a Issue, gate: Option<&'a Gate>) -> BoxFuture<'a, Result<Issued>> {
         self.locked(|slots, now| match slots.gated(gate, now) {
             Some(wait) => Issued::Refused(Refused::Gated(wait)),
-            None => slots.update(key, now, |record, at| {
-                let issued = record.issue(input, at);
-                let changed = !matches!(issued, Issued::Refused(_));
-                (issued, changed)
-            }),
+            None => slots.issue(key, input, now),
         })
     }
 
@@ -219,5 +284,33 @@ impl Store for MemoryStore {
 
     fn hits<'a>(&'a self, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<Hits>> {
         self.locked(|slots, now| slots.hits(rates, cost, now))
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        self.locked(|slots, now| slots.page(prefix, cursor, limit, now))
+    }
+
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        self.locked(|slots, now| slots.detach(key, detached_only, now))
+    }
+
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        self.locked(|slots, _| slots.forget(item))
+    }
+
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        self.locked(|slots, now| slots.restore(item, now))
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        self.locked(|slots, now| match slots.gated(gate, now) {
+            Some(wait) => Some(Issued::Refused(Refused::Gated(wait))),
+            None => slots.reissue(key, input, now),
+        })
     }
 }

@@ -11,12 +11,14 @@ mod defaults;
 mod fallback;
 mod forward;
 mod health;
+mod item;
 mod limit;
 #[cfg(any(feature = "redis", feature = "upstash"))]
 mod lua;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod open;
@@ -44,6 +46,8 @@ pub use challenge::{Amend, Attempt, Attempted, Issue, Issued, Peeked, Refused};
 pub(crate) use deadline::{Deadline, Layer, late};
 pub(crate) use health::examine;
 pub use health::{BreakerState, Connection, Inspection};
+pub(crate) use item::carry;
+pub use item::{Audit, Content, Item, Page, Restored};
 pub use limit::{Gate, Hit, Limit};
 pub use memory::MemoryStore;
 pub(crate) use open::{StoreOptions, open};
@@ -150,6 +154,64 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn purge(&self, limit: u32) -> BoxFuture<'_, Result<u64>> {
         let _ = limit;
         Box::pin(async { Ok(0) })
+    }
+
+    /// Whether expired rows stay until somebody calls [`Store::purge`].
+    fn needs_purge(&self) -> bool {
+        false
+    }
+
+    /// For moving to another store: up to about `limit` things whose keys begin with `prefix`, from `cursor` on (empty
+    /// at first). Whatever is there from the first page to the last is found, once or more. Not for a normal path.
+    ///
+    /// # Errors
+    /// `CONFIG` from a store that cannot list what it holds: the default.
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        let _ = (prefix, cursor, limit);
+        item::refused::<Self, _>("be moved from")
+    }
+
+    /// For moving to another store: takes a live thing out of use and returns it. Until [`Store::forget`] it stays here
+    /// for its life, seen by this method alone, which returns it to everybody who asks. With `detached_only`, only what
+    /// is out of use already.
+    ///
+    /// # Errors
+    /// `CONFIG` from a store that cannot be moved from: the default.
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        let _ = (key, detached_only);
+        item::refused::<Self, _>("be moved from")
+    }
+
+    /// Forgets what was detached, once it is in the other store; nothing else.
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        let _ = item;
+        item::refused::<Self, _>("be moved from")
+    }
+
+    /// Puts into use what another store has detached, in one atomic step with a mark that it has been here: the same
+    /// item never comes twice, even if its first arrival was used up since. Where something of the entity is here
+    /// already, the code that lives longer stays and of every budget the one that is spent more, so that none is reset.
+    /// If the same item waits here, detached, that is over in the same step.
+    ///
+    /// # Errors
+    /// `CONFIG` from a store that cannot be moved to: the default.
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        let _ = item;
+        item::refused::<Self, _>("be moved to")
+    }
+
+    /// [`Store::issue`], if anything is known of the entity. `None`: nothing is, and nothing was done but the gate hit.
+    ///
+    /// # Errors
+    /// `CONFIG` from a store that cannot be moved to: the default.
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        let _ = (key, input, gate);
+        item::refused::<Self, _>("be moved to")
     }
 
     /// The finest life it can keep: lives are rounded up to a multiple of it.

@@ -5,6 +5,7 @@
 
 mod address;
 mod inspect;
+mod moving;
 mod rows;
 mod schema;
 #[cfg(all(test, feature = "full"))]
@@ -130,6 +131,7 @@ struct Statements {
     peek: Sql,
     purge: Sql,
     inspect: Sql,
+    moving: moving::Statements,
 }
 
 const GET: &str = "SELECT e.`value`, e.number, e.version, {left} e.expires_at) DIV 1000 AS rest
@@ -182,6 +184,7 @@ impl Statements {
             peek: made(PEEK),
             purge: made(PURGE),
             inspect: made(inspect::INSPECT),
+            moving: moving::Statements::new(made),
         }
     }
 }
@@ -330,6 +333,42 @@ impl Store for MysqlStore {
         Box::pin(async move {
             self.take(probe).await?;
             inspect::read(&self.answer(query(&self.sql.inspect)).await?)
+        })
+    }
+
+    fn needs_purge(&self) -> bool {
+        true
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(moving::scan(self, prefix, cursor, limit))
+    }
+
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        Box::pin(moving::detach(self, key, detached_only))
+    }
+
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        Box::pin(moving::forget(self, item))
+    }
+
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        Box::pin(moving::restore(self, item))
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        Box::pin(async move {
+            if self.ask(query(&self.sql.moving.known).bind(key.as_str())).await?.row.is_some() {
+                return self.issue(key, input, gate).await.map(Some);
+            }
+            let Some(gate) = gate else { return Ok(None) };
+            let hit = self.hit(gate, 1).await?;
+            Ok((!hit.allowed).then_some(Issued::Refused(Refused::Gated(hit.resets_in))))
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::moving::Moving;
 use super::{BoxFuture, Deadline, Layer, MemoryStore, Store, Teller};
 use crate::config;
 use crate::error::{Error, Result};
@@ -62,6 +63,7 @@ macro_rules! stores {
 }
 
 stores! {
+    ["moving"] |url, options| Box::pin(moving(url, options));
     ["memory"] |_, options| Box::pin(async move { Ok(Box::new(MemoryStore::new(options.clock)) as Box<dyn Store>) });
     ["fallback"] |url, options| Box::pin(async move {
         let both = super::fallback::Fallback::open(&url, options, |url, options| Box::pin(async move { open(&url, options).await }));
@@ -109,6 +111,28 @@ pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Sto
 /// What stands before the colon: says which store it is, and holds no secret.
 fn scheme(url: &str) -> Option<String> {
     url.trim().split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase())
+}
+
+/// `moving:NEW|OLD`. A `|` within a URL is written `%7C`.
+async fn moving(url: String, options: StoreOptions) -> Result<Box<dyn Store>> {
+    let malformed = || {
+        Error::config(
+            "a moving URL is moving:NEW|OLD: two different stores, neither of them fallback: or moving:, with | between them",
+        )
+    };
+    let both = url.split_once(':').and_then(|(_, both)| both.split_once('|')).ok_or_else(malformed)?;
+    let (new, old) = (both.0.trim(), both.1.trim());
+    let nested = |url: &str| matches!(scheme(url).as_deref(), Some("moving" | "fallback"));
+    if new.is_empty() || old.is_empty() || old.contains('|') || new == old || nested(new) || nested(old) {
+        return Err(malformed());
+    }
+    if scheme(old).as_deref() == Some("memcached") {
+        return Err(Error::config("memcached cannot be moved from: let what is in it expire"));
+    }
+    let (new, old) = (open(new, options.clone()).await?, open(old, options.clone()).await?);
+    // Each has a breaker of its own.
+    let layer = Layer { breaker: None, ..options.layer(Some(&url)) };
+    within(layer, Ok(Moving::new(new, old)))
 }
 
 /// Memory answers at once; everything else gets the deadline and the breaker.

@@ -47,7 +47,7 @@ impl Record {
         Self::parse(bytes, ttl).unwrap_or_default()
     }
 
-    fn parse(bytes: &[u8], ttl: Option<Duration>) -> Option<(Record, u64)> {
+    pub(super) fn parse(bytes: &[u8], ttl: Option<Duration>) -> Option<(Record, u64)> {
         let (head, tail) = bytes.split_first_chunk::<HEAD>().filter(|(head, _)| head[0] == FORMAT)?;
         let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
         let window = |at: usize| Window { ends: read48(&head[at..]), count: u16_at(at + 6) };

@@ -5,6 +5,7 @@
 
 mod address;
 mod inspect;
+mod moving;
 mod rows;
 mod schema;
 mod statement;
@@ -93,6 +94,7 @@ struct Statements {
     peek: Statement,
     purge: Statement,
     inspect: Statement,
+    moving: moving::Statements,
 }
 
 const GET: &str = r#"SELECT e.value, e.number, e.version, {ms}e.expires_at - {now}{/ms} AS rest FROM {schema}."{prefix}entries" e WHERE e.key = $1"#;
@@ -164,6 +166,7 @@ impl Statements {
             peek: made(PEEK),
             purge: made(PURGE),
             inspect: made(inspect::INSPECT),
+            moving: moving::Statements::new(made),
         }
     }
 }
@@ -304,6 +307,42 @@ impl Store for PostgresStore {
 
     fn inspect<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Inspection>> {
         Box::pin(async move { inspect::read(&self.answer(query(&self.sql.inspect)).await?) })
+    }
+
+    fn needs_purge(&self) -> bool {
+        true
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(moving::scan(self, prefix, cursor, limit))
+    }
+
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        Box::pin(moving::detach(self, key, detached_only))
+    }
+
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        Box::pin(moving::forget(self, item))
+    }
+
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        Box::pin(moving::restore(self, item))
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        Box::pin(async move {
+            if self.ask(query(&self.sql.moving.known).bind(key.as_str())).await?.is_some() {
+                return self.issue(key, input, gate).await.map(Some);
+            }
+            let Some(gate) = gate else { return Ok(None) };
+            let hit = self.hit(gate, 1).await?;
+            Ok((!hit.allowed).then_some(Issued::Refused(Refused::Gated(hit.resets_in))))
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

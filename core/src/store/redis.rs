@@ -36,6 +36,18 @@ impl Wire for Link {
         answer.map(script::answer)
     }
 
+    async fn servers(&self) -> Result<usize> {
+        Ok(self.masters().await?.len())
+    }
+
+    async fn tell(&self, server: usize, words: &[&str]) -> Result<Answer> {
+        let masters = self.masters().await?;
+        let Some(address) = masters.get(server) else { return Ok(Answer::Nil) };
+        let mut command = ::redis::Cmd::new();
+        command.arg(words);
+        self.run_at(address.as_deref(), command).await.map(script::answer)
+    }
+
     fn is_cluster(&self) -> bool {
         Link::is_cluster(self)
     }

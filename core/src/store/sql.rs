@@ -40,6 +40,33 @@ pub(super) fn entry(value: Option<Vec<u8>>, number: Option<i64>, version: i64, l
     (!left.is_zero()).then_some(Entry { value, version, ttl: Some(left) })
 }
 
+/// Where a scan goes on: a table's letter, `c` or `e`, and the key that was last there.
+pub(super) fn cursor<'c>(cursor: &'c str, prefix: &'c str) -> Result<(char, &'c str)> {
+    let unknown = || Error::argument("the cursor is not one of this store's");
+    match cursor.split_once(':') {
+        None if cursor.is_empty() => Ok(('c', prefix)),
+        Some(("c", after)) => Ok(('c', after)),
+        Some(("e", "")) => Ok(('e', prefix)),
+        Some(("e", after)) => Ok(('e', after)),
+        _ => Err(unknown()),
+    }
+    .and_then(|(table, after)| if after.starts_with(prefix) { Ok((table, after)) } else { Err(unknown()) })
+}
+
+/// The cursor after a page that ended with the key `last`, if it was full.
+pub(super) fn next(table: char, last: Option<String>) -> Option<String> {
+    match (table, last) {
+        (table, Some(last)) => Some(format!("{table}:{last}")),
+        ('c', None) => Some("e:".to_owned()),
+        (_, None) => None,
+    }
+}
+
+/// The least text above all that begin with `prefix`, which ends in a colon.
+pub(super) fn after(prefix: &str) -> String {
+    format!("{};", prefix.trim_end_matches(':'))
+}
+
 /// The number of a version that one of our entries had.
 pub(super) fn version(version: &Version) -> Option<i64> {
     <[u8; 8]>::try_from(version.0.as_slice()).ok().map(i64::from_le_bytes)

@@ -5,6 +5,7 @@
 //! going there and back: a change goes twice.
 
 mod connection;
+mod moving;
 mod rows;
 
 use std::fmt;
@@ -150,15 +151,7 @@ impl Store for SqliteStore {
             key,
             gate,
             |wait| Issued::Refused(Refused::Gated(wait)),
-            |record, now| {
-                let issued = record.issue(input, now);
-                let change = match issued {
-                    Issued::New { .. } => Some(Change { issued: Some(&input.purpose), verified: false }),
-                    Issued::Kept { .. } => Some(Change::default()),
-                    Issued::Refused(_) => None,
-                };
-                (issued, change)
-            },
+            |record, now| issue(record, input, now),
         ))
     }
 
@@ -176,7 +169,7 @@ impl Store for SqliteStore {
                 let attempted = record.attempt(input, now);
                 let verified = matches!(attempted, Attempted::Right { .. });
                 let change = !matches!(attempted, Attempted::Refused(_));
-                (attempted, change.then_some(Change { issued: None, verified }))
+                (attempted, change.then_some(Change { issued: None, verified: verified.then_some(now) }))
             },
         ))
     }
@@ -187,6 +180,46 @@ impl Store for SqliteStore {
             let value = i64::from(counter.used().saturating_add(cost));
             (hit, hit.allowed.then_some((value, now + millis(hit.resets_in))))
         }))
+    }
+
+    fn needs_purge(&self) -> bool {
+        true
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str, cursor: &'a str, limit: u32) -> BoxFuture<'a, Result<Page>> {
+        Box::pin(moving::scan(self, prefix, cursor, limit))
+    }
+
+    fn detach<'a>(&'a self, key: &'a Key, detached_only: bool) -> BoxFuture<'a, Result<Option<Item>>> {
+        Box::pin(moving::detach(self, key, detached_only))
+    }
+
+    fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
+        Box::pin(moving::forget(self, item))
+    }
+
+    fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {
+        Box::pin(moving::restore(self, item))
+    }
+
+    fn reissue<'a>(
+        &'a self,
+        key: &'a Key,
+        input: &'a Issue,
+        gate: Option<&'a Gate>,
+    ) -> BoxFuture<'a, Result<Option<Issued>>> {
+        Box::pin(self.change(
+            key,
+            gate,
+            |wait| Some(Issued::Refused(Refused::Gated(wait))),
+            |record, now| {
+                if *record == Record::default() {
+                    return (None, None);
+                }
+                let (issued, change) = issue(record, input, now);
+                (Some(issued), change)
+            },
+        ))
     }
 
     fn amend<'a>(&'a self, key: &'a Key, input: &'a Amend) -> BoxFuture<'a, Result<bool>> {
@@ -242,6 +275,16 @@ impl Store for SqliteStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.file.close())
     }
+}
+
+fn issue<'i>(record: &mut Record, input: &'i Issue, now: u64) -> (Issued, Option<Change<'i>>) {
+    let issued = record.issue(input, now);
+    let change = match issued {
+        Issued::New { .. } => Some(Change { issued: Some((&input.purpose, now)), verified: None }),
+        Issued::Kept { .. } => Some(Change::default()),
+        Issued::Refused(_) => None,
+    };
+    (issued, change)
 }
 
 impl fmt::Debug for SqliteStore {

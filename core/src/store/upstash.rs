@@ -42,6 +42,10 @@ impl Wire for Rest {
         }
     }
 
+    async fn tell(&self, _server: usize, words: &[&str]) -> Result<Answer> {
+        self.post(words).await?.ok_or_else(reply::strange)
+    }
+
     fn hang_up(&self) {
         self.close();
     }

@@ -62,3 +62,8 @@ pub async fn open_store(url: &str, clock: impl Clock, deadline: Duration) -> Res
 pub fn key(prefix: &str, name: &str) -> Key {
     Key::named(prefix, name)
 }
+
+/// The key of a challenge that can be moved between stores, for calling the contract's methods directly.
+pub fn challenge_key(prefix: &str, name: &str) -> Key {
+    Key::challenge(prefix, name)
+}

@@ -18,7 +18,7 @@ pub(in crate::store) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn items(self) -> Result<Vec<Answer>> {
+    pub(in crate::store) fn items(self) -> Result<Vec<Answer>> {
         match self {
             Answer::Array(items) => Ok(items),
             _ => Err(strange()),

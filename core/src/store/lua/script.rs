@@ -38,6 +38,10 @@ script!(TAKE, "take.lua");
 script!(REPLACE, "replace.lua");
 script!(COUNT, "count.lua");
 script!(PROBE, "probe.lua");
+script!(REISSUE, "gate.lua", "read.lua", "record.lua", "issue.lua");
+script!(DETACH, "detach.lua");
+script!(FORGET, "forget.lua");
+script!(RESTORE, "restore.lua");
 #[cfg(feature = "upstash")]
 script!(GREET, "greet.lua");
 

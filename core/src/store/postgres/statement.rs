@@ -104,6 +104,16 @@ impl Said {
             Said::Literal(sql) => raw_sql(AssertSqlSafe(Arc::clone(sql))).fetch_optional(connection).await,
         }
     }
+
+    /// All rows.
+    pub(super) async fn fetch_all(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<PgRow>> {
+        match self {
+            Said::Named(sql, arguments) => {
+                query_with(AssertSqlSafe(Arc::clone(sql)), arguments.clone()).fetch_all(connection).await
+            }
+            Said::Literal(sql) => raw_sql(AssertSqlSafe(Arc::clone(sql))).fetch_all(connection).await,
+        }
+    }
 }
 
 /// A value of a statement; what may be absent is NULL then.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::SingleNodeRoutingInfo;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Arg, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
 
 /// How long to wait before following a redirection: the second time, nodes have not yet told each other.
@@ -46,6 +46,38 @@ pub(super) fn slot(key: &str) -> u16 {
     let step = |crc: u16, _| (crc << 1) ^ ((crc >> 15) * 0x1021);
     let crc = named.bytes().fold(0u16, |crc, byte| (0..8).fold(crc ^ (u16::from(byte) << 8), step));
     crc % SLOTS
+}
+
+/// The servers that hold keys, in the order of their slots.
+pub(super) async fn masters(cluster: &mut ClusterConnection) -> RedisResult<Vec<String>> {
+    let mut ask = cmd("CLUSTER");
+    ask.arg("SLOTS");
+    let answer = cluster.route_command(ask, RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary)).await?;
+    let Value::Array(ranges) = answer else { return Ok(Vec::new()) };
+    let mut found: Vec<(i64, String)> = Vec::new();
+    for range in &ranges {
+        let Value::Array(range) = range else { continue };
+        let [Value::Int(first), _, Value::Array(master), ..] = &range[..] else { continue };
+        let [Value::BulkString(host), Value::Int(port), ..] = &master[..] else { continue };
+        found.push((*first, format!("{}:{port}", String::from_utf8_lossy(host))));
+    }
+    found.sort_unstable();
+    let mut masters: Vec<String> = Vec::new();
+    for (_, address) in found {
+        if !masters.contains(&address) {
+            masters.push(address);
+        }
+    }
+    Ok(masters)
+}
+
+/// Sends a command to one server.
+pub(super) async fn send_to(cluster: &mut ClusterConnection, address: &str, command: Cmd) -> RedisResult<Value> {
+    let Some((host, Ok(port))) = address.rsplit_once(':').map(|(host, port)| (host, port.parse())) else {
+        return Err((ErrorKind::Client, "an address without a port").into());
+    };
+    let there = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
+    cluster.route_command(command, RoutingInfo::SingleNode(there)).await
 }
 
 /// Whether somebody answers for the command's key.

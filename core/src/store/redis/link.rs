@@ -102,6 +102,29 @@ impl Link {
         timeout(self.0.deadline / 2, connection.send(command)).await.ok()?.ok()
     }
 
+    /// The servers that hold keys, for [`Link::run_at`]: of a Cluster all masters, otherwise the one.
+    pub(super) async fn masters(&self) -> Result<Vec<Option<String>>> {
+        match self.0.live().await?.connection {
+            Connection::One(_) => Ok(vec![None]),
+            Connection::Cluster(mut cluster) => {
+                let masters = cluster::masters(&mut cluster).await.map_err(|e| self.0.failure(e))?;
+                Ok(masters.into_iter().map(Some).collect())
+            }
+        }
+    }
+
+    /// Sends a command that is about a server rather than a key.
+    pub(super) async fn run_at(&self, address: Option<&str>, command: Cmd) -> Result<Value> {
+        let Some(address) = address else { return self.run(&command).await };
+        let Connection::Cluster(mut cluster) = self.0.live().await?.connection else {
+            return self.run(&command).await;
+        };
+        match cluster::send_to(&mut cluster, address, command).await {
+            Ok(Value::ServerError(e)) => Err(self.0.failure(e.into())),
+            answer => answer.map_err(|e| self.0.failure(e)),
+        }
+    }
+
     pub(super) fn drop_connection(&self) {
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

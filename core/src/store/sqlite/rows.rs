@@ -30,6 +30,18 @@ pub(super) struct Statements {
     pub(super) take: Sql,
     pub(super) purge_challenges: Sql,
     pub(super) purge_entries: Sql,
+    pub(super) scan_challenges: Sql,
+    pub(super) scan_entries: Sql,
+    pub(super) total: Sql,
+    pub(super) detach_challenge: Sql,
+    pub(super) detach_entry: Sql,
+    pub(super) detached_challenge: Sql,
+    pub(super) detached_entry: Sql,
+    pub(super) clear_challenge: Sql,
+    pub(super) clear_entry: Sql,
+    pub(super) save_restored: Sql,
+    pub(super) forget_challenge: Sql,
+    pub(super) forget_entry: Sql,
 }
 
 const RECORD: &str = "id, key_id, digest, sealed, attempts, max_attempts, c.expires_at, cooldown_until, issue_count, issue_ends_at, verify_count, verify_ends_at, failure_count, failure_ends_at";
@@ -67,9 +79,40 @@ WHERE key = $1 AND expires_at > $5 AND version = $6 RETURNING 1"#;
 const PURGE: &str = r#"DELETE FROM "{prefix}{table}" WHERE key IN
 (SELECT key FROM "{prefix}{table}" WHERE {end} <= $1 ORDER BY {end} LIMIT $2)"#;
 
+/// Keys are ASCII, so that `$1` to `$2` are all of a prefix. What is no longer live is for `purge`.
+const SCAN_CHALLENGES: &str = r#"SELECT key, {record}, purpose, created_at, verified_at FROM "{prefix}challenges" c
+WHERE key > $1 AND key < $2 ORDER BY key LIMIT $3"#;
+const SCAN_ENTRIES: &str = r#"SELECT key, value, number, version, expires_at FROM "{prefix}entries"
+WHERE key > $1 AND key < $2 ORDER BY key LIMIT $3"#;
+const TOTAL: &str = r#"SELECT (SELECT count(*) FROM "{prefix}challenges" WHERE key > $1 AND key < $2)
+    + (SELECT count(*) FROM "{prefix}entries" WHERE key > $1 AND key < $2) AS total"#;
+/// When nothing in a row matters any more.
+const ENDS: &str = "max(iif(id IS NULL, 0, c.expires_at), coalesce(cooldown_until, 0),
+    iif(issue_count = 0, 0, coalesce(issue_ends_at, 0)), iif(verify_count = 0, 0, coalesce(verify_ends_at, 0)),
+    iif(failure_count = 0, 0, coalesce(failure_ends_at, 0)))";
+/// `$1` to `$2`, if any of it still matters at `$3`.
+const DETACH_CHALLENGE: &str = r#"UPDATE OR IGNORE "{prefix}challenges" AS c SET key = $2 WHERE key = $1 AND {ends} > $3
+RETURNING {own}, purpose, created_at, verified_at"#;
+const DETACH_ENTRY: &str = r#"UPDATE OR IGNORE "{prefix}entries" SET key = $2 WHERE key = $1 AND expires_at > $3
+RETURNING value, number, version, expires_at"#;
+const DETACHED_CHALLENGE: &str =
+    r#"SELECT {record}, purpose, created_at, verified_at FROM "{prefix}challenges" c WHERE key = $1"#;
+const CLEAR_CHALLENGE: &str = r#"DELETE FROM "{prefix}challenges" AS c WHERE key = $1 AND {ends} <= $2 RETURNING 1"#;
+const CLEAR_ENTRY: &str = r#"DELETE FROM "{prefix}entries" WHERE key = $1 AND expires_at <= $2 RETURNING 1"#;
+const FORGET_CHALLENGE: &str =
+    r#"DELETE FROM "{prefix}challenges" WHERE key = $1 AND id IS $2 AND attempts = coalesce($3, attempts)"#;
+/// After the parameters of both others: the detached key, and the id that may wait there.
+const END_WAITING: &str = r#"DELETE FROM "{prefix}challenges" WHERE key = $23 AND id = $24;"#;
+const FORGET_ENTRY: &str = r#"DELETE FROM "{prefix}entries" WHERE key = $1 AND value IS $2 AND number IS $3"#;
+
 impl Statements {
     pub(super) fn new(prefix: &str) -> Self {
-        let made = |sql: &str| Sql::from(named(&sql.replace("{record}", RECORD), "", prefix));
+        // `RETURNING` knows no aliases.
+        let own = RECORD.replace("c.", "");
+        let made = |sql: &str| {
+            let sql = sql.replace("{record}", RECORD).replace("{own}", &own).replace("{ends}", ENDS);
+            Sql::from(named(&sql, "", prefix))
+        };
         let purge = |table, end| made(&PURGE.replace("{table}", table).replace("{end}", end));
         Self {
             load: made(LOAD),
@@ -84,6 +127,18 @@ impl Statements {
             take: made(TAKE),
             purge_challenges: purge("challenges", "purge_at"),
             purge_entries: purge("entries", "expires_at"),
+            scan_challenges: made(SCAN_CHALLENGES),
+            scan_entries: made(SCAN_ENTRIES),
+            total: made(TOTAL),
+            detach_challenge: made(DETACH_CHALLENGE),
+            detach_entry: made(DETACH_ENTRY),
+            detached_challenge: made(DETACHED_CHALLENGE),
+            detached_entry: made(GET),
+            clear_challenge: made(CLEAR_CHALLENGE),
+            clear_entry: made(CLEAR_ENTRY),
+            save_restored: made(&format!("{SAVE_COUNT} {SAVE_RECORD} {END_WAITING} COMMIT")),
+            forget_challenge: made(FORGET_CHALLENGE),
+            forget_entry: made(FORGET_ENTRY),
         }
     }
 }
@@ -118,9 +173,9 @@ pub(super) fn read_record(row: &SqliteRow, now: u64) -> Result<Record> {
 /// What a write means for the columns that no rule reads.
 #[derive(Default)]
 pub(super) struct Change<'a> {
-    /// The purpose of a new challenge.
-    pub(super) issued: Option<&'a str>,
-    pub(super) verified: bool,
+    /// The purpose of a new challenge, and when it was issued.
+    pub(super) issued: Option<(&'a str, u64)>,
+    pub(super) verified: Option<u64>,
 }
 
 /// Binds `$4` and on.
@@ -146,9 +201,9 @@ pub(super) fn bind_record<'q>(
     for window in [record.issues, record.verifies, record.failures] {
         save = save.bind(i64::from(window.count)).bind(time(window.ends));
     }
-    save.bind(change.issued)
-        .bind(change.issued.map(|_| now as i64))
-        .bind(change.verified.then_some(now as i64))
+    save.bind(change.issued.map(|(purpose, _)| purpose))
+        .bind(change.issued.map(|(_, at)| at as i64))
+        .bind(change.verified.map(|at| at as i64))
         .bind((now + millis(record.life(now)) + millis(RETENTION)) as i64)
 }
 
@@ -181,6 +236,6 @@ pub(super) fn read_entry(row: &SqliteRow, now: u64) -> Result<Option<Entry>> {
     Ok(sql::entry(get(row, "value")?, get(row, "number")?, get(row, "version")?, left))
 }
 
-fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, name: &str) -> Result<T> {
+pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, name: &str) -> Result<T> {
     row.try_get(name).map_err(failed)
 }

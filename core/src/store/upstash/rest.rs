@@ -65,7 +65,12 @@ impl Rest {
         let mut words = vec![name, script, &count];
         words.extend(keys.iter().map(|key| key.as_str()));
         words.extend(args.iter().map(String::as_str));
-        let body = serde_json::to_vec(&words)
+        self.post(&words).await
+    }
+
+    /// One command as it is.
+    pub(super) async fn post(&self, words: &[&str]) -> Result<Option<Answer>> {
+        let body = serde_json::to_vec(words)
             .map_err(|e| Error::new(ErrorKind::Internal, "a command cannot be written").with_source(e))?;
 
         let mut headers = self.headers.clone();

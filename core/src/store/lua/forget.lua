@@ -1,0 +1,3 @@
+-- Deletes what is ARGV[1], nothing else.
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0

@@ -12,6 +12,7 @@ from oncecode import blocking
 
 PHONE = "+14158675309"
 SERVICES = {
+    "admin",
     "cache",
     "codes",
     "idempotency",

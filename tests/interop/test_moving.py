@@ -66,7 +66,11 @@ def mariadb(url: str, script: str) -> str:
     ).stdout
 
 
-async def test_the_example_moves_a_running_app(program: list[str], tmp_path: Path) -> None:
+def test_the_example_moves_a_running_app(program: list[str], tmp_path: Path) -> None:
+    asyncio.run(moved_while_it_runs(program, tmp_path))
+
+
+async def moved_while_it_runs(program: list[str], tmp_path: Path) -> None:
     prefix = f"move-{uuid.uuid4().hex[:8]}"
     old, new = os.environ["ONCECODE_TEST_REDIS"], f"sqlite:{tmp_path}/new.db"
     codes: dict[str, str] = {}
@@ -101,7 +105,7 @@ def test_the_example_says_what_is_wrong(program: list[str], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("database", ["postgres", "mysql", "sqlite"])
-async def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path) -> None:
+def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path) -> None:
     page = (CHECKOUT / "docs" / "monitoring.md").read_text("utf-8")
     found = re.search(rf"<!-- runs: {database} -->\s*```sql\n(.*?)```", page, re.DOTALL)
     assert found
@@ -115,16 +119,7 @@ async def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path:
         views = views.replace("oncecode_", prefix)
     else:
         url, where = f"sqlite:{tmp_path}/codes.db", {}
-    async with await oncecode.Oncecode.open(
-        url, secret=SECRET, mode="development", sender="none:", deadline_ms=10_000, **where
-    ) as once:
-        sent = {}
-        for name in ["ann", "bob", "cy"]:
-            sent[name] = await once.codes.issue(to=f"{name}@example.com", purpose="signup")
-        await once.codes.verify(to="ann@example.com", purpose="signup", code=str(sent["ann"].code))
-        wrong = f"{(int(str(sent['bob'].code)) + 1) % 1_000_000:06}"
-        with pytest.raises(oncecode.WrongCode):
-            await once.codes.verify(to="bob@example.com", purpose="signup", code=wrong)
+    asyncio.run(used(url, where))
     statements = [
         "SELECT purpose || ' ' || attempts_left FROM oncecode_live ORDER BY attempts_left",
         "SELECT purpose FROM oncecode_verified",
@@ -155,3 +150,17 @@ async def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path:
         said = [row[0] for ask in statements for row in connection.execute(ask)]
         connection.close()
     assert said == ["signup 4", "signup 5", "signup", "signup 2 1 0 1 0"]
+
+
+async def used(url: str, where: dict[str, str]) -> None:
+    """One code verified, one guessed at, one waiting."""
+    async with await oncecode.Oncecode.open(
+        url, secret=SECRET, mode="development", sender="none:", deadline_ms=10_000, **where
+    ) as once:
+        sent = {}
+        for name in ["ann", "bob", "cy"]:
+            sent[name] = await once.codes.issue(to=f"{name}@example.com", purpose="signup")
+        await once.codes.verify(to="ann@example.com", purpose="signup", code=str(sent["ann"].code))
+        wrong = f"{(int(str(sent['bob'].code)) + 1) % 1_000_000:06}"
+        with pytest.raises(oncecode.WrongCode):
+            await once.codes.verify(to="bob@example.com", purpose="signup", code=wrong)

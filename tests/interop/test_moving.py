@@ -12,9 +12,8 @@ import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
 import oncecode
+import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SECRET = "s" * 44
@@ -55,7 +54,14 @@ async def opened(url: str, prefix: str) -> oncecode.Oncecode:
 
 def mariadb(url: str, script: str) -> str:
     at = urlsplit(url)
-    client = ["mariadb", "--no-defaults", "--protocol=tcp", "-NB", f"-h{at.hostname}", f"-P{at.port}"]
+    client = [
+        "mariadb",
+        "--no-defaults",
+        "--protocol=tcp",
+        "-NB",
+        f"-h{at.hostname}",
+        f"-P{at.port}",
+    ]
     return subprocess.run(
         [*client, f"-u{at.username}", at.path.strip("/")],
         env={**os.environ, "MYSQL_PWD": unquote(at.password or "")},
@@ -85,11 +91,15 @@ async def moved_while_it_runs(program: list[str], tmp_path: Path) -> None:
 
         async def verified() -> None:
             for to, code in codes.items():
-                assert (await app.codes.verify(to=to, purpose="login", code=code)).identifier == to
+                assert (
+                    await app.codes.verify(to=to, purpose="login", code=code)
+                ).identifier == to
 
         done, _ = await asyncio.gather(copying, verified())
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^moved   \d+ challenges, 0 values and counters$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^moved   \d+ challenges, 0 values and counters$", done.stdout, re.MULTILINE
+    )
     assert re.search(r"\[#+\.*\] \d+ of \d+", done.stderr), done.stderr
     async with await opened(new, prefix) as app:
         for to, code in codes.items():
@@ -105,9 +115,13 @@ def test_the_example_says_what_is_wrong(program: list[str], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("database", ["postgres", "mysql", "sqlite"])
-def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path) -> None:
+def test_the_views_of_the_docs_show_what_is_there(
+    database: str, tmp_path: Path
+) -> None:
     page = (CHECKOUT / "docs" / "monitoring.md").read_text("utf-8")
-    found = re.search(rf"<!-- runs: {database} -->\s*```sql\n(.*?)```", page, re.DOTALL)
+    found = re.search(
+        rf"<!-- views: {database} -->\s*```sql\n(.*?)```", page, re.DOTALL
+    )
     assert found
     views, prefix = found[1], "oncecode_"
     if database == "postgres":
@@ -123,8 +137,8 @@ def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path)
     statements = [
         "SELECT purpose || ' ' || attempts_left FROM oncecode_live ORDER BY attempts_left",
         "SELECT purpose FROM oncecode_verified",
-        "SELECT purpose || ' ' || live || ' ' || verified_last_hour || ' ' || spent || ' ' || with_failures"
-        " || ' ' || to_purge FROM oncecode_summary",
+        "SELECT purpose || ' ' || live || ' ' || verified_last_hour || ' ' || spent || ' '"
+        + " || with_failures || ' ' || to_purge FROM oncecode_summary",
     ]
     if database == "postgres":
         script = f"SET search_path TO {schema}; {views}" + ";".join(statements)
@@ -138,10 +152,23 @@ def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path)
         subprocess.run(drop, capture_output=True, check=True)
     elif database == "mysql":
         script = ";".join(statements).replace("oncecode_", prefix)
-        said = mariadb(url, f"SET sql_mode = 'PIPES_AS_CONCAT'; {views}{script}").splitlines()
-        tables = ", ".join(prefix + table for table in ["challenges", "entries", "migrations"])
+        said = mariadb(
+            url, f"SET sql_mode = 'PIPES_AS_CONCAT'; {views}{script}"
+        ).splitlines()
+        tables = ", ".join(
+            prefix + table for table in ["challenges", "entries", "migrations"]
+        )
         shown = ", ".join(prefix + view for view in ["live", "verified", "summary"])
-        made = "gate hit issue attempt put_absent take count purge".split()
+        made = [
+            "gate",
+            "hit",
+            "issue",
+            "attempt",
+            "put_absent",
+            "take",
+            "count",
+            "purge",
+        ]
         routines = "".join(f"DROP PROCEDURE {prefix}{routine}_1;" for routine in made)
         mariadb(url, f"DROP VIEW {shown}; DROP TABLE {tables}; {routines}")
     else:
@@ -155,12 +182,21 @@ def test_the_views_of_the_docs_show_what_is_there(database: str, tmp_path: Path)
 async def used(url: str, where: dict[str, str]) -> None:
     """One code verified, one guessed at, one waiting."""
     async with await oncecode.Oncecode.open(
-        url, secret=SECRET, mode="development", sender="none:", deadline_ms=10_000, **where
+        url,
+        secret=SECRET,
+        mode="development",
+        sender="none:",
+        deadline_ms=10_000,
+        **where,
     ) as once:
         sent = {}
         for name in ["ann", "bob", "cy"]:
-            sent[name] = await once.codes.issue(to=f"{name}@example.com", purpose="signup")
-        await once.codes.verify(to="ann@example.com", purpose="signup", code=str(sent["ann"].code))
+            sent[name] = await once.codes.issue(
+                to=f"{name}@example.com", purpose="signup"
+            )
+        await once.codes.verify(
+            to="ann@example.com", purpose="signup", code=str(sent["ann"].code)
+        )
         wrong = f"{(int(str(sent['bob'].code)) + 1) % 1_000_000:06}"
         with pytest.raises(oncecode.WrongCode):
             await once.codes.verify(to="bob@example.com", purpose="signup", code=wrong)

@@ -64,10 +64,10 @@ class Admin:
         keep: bool = False,
         progress: Progress | None = None,
     ) -> Copied:
-        """Move all challenges, values and counters with this client's `key_prefix` to the store `to`.
+        """Move all challenges, values and counters of this client's `key_prefix` to `to`.
 
-        They keep the life that they have left, attempts, cooldowns and budgets. Each is taken out of
-        use here before it is put into use there, so that no code is accepted twice; apps use
+        They keep the life that they have left, attempts, cooldowns and budgets. Each is taken out
+        of use here before it is put into use there, so that no code is accepted twice; apps use
         `moving:NEW|OLD` meanwhile and notice nothing. Interrupted, it goes on from the last
         `cursor`, or begins anew: nothing comes twice, and what was used up is not revived.
 

@@ -142,7 +142,7 @@ class Purge(TypedDict, total=False):
     interval_seconds: float
     """How often, give or take half, so that many processes do not do it at once. Default 300."""
     batch: int
-    """Rows deleted by one statement; statements follow each other until all is done. Default 1000."""
+    """Rows deleted by one statement; one follows another until all is done. Default 1000."""
 
 
 class Options(TypedDict, total=False):

@@ -217,6 +217,11 @@ impl Store for Absent {
     fn purge(&self, _: u32) -> BoxFuture<'_, Result<u64>> {
         refused()
     }
+
+    /// As far as one knows.
+    fn needs_purge(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for Part {

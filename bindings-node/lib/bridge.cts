@@ -37,6 +37,10 @@ export class Connection {
     return make(this.#client) as News;
   }
 
+  isDevelopment(): boolean {
+    return this.#client.isDevelopment();
+  }
+
   /** Starts a call. Its end comes now or later. */
   ask(start: (client: native.Client, call: number) => unknown): News | Promise<News> {
     const number = free.pop() ?? calls.length;

@@ -66,7 +66,7 @@ export class Oncecode {
   readonly locks: Locks;
   /** Work that is done once for each key, and its reply replayed: run, idempotent, begin, complete, abandon. */
   readonly idempotency: Idempotency;
-  /** Rate limits: define, hit, peek, reset. */
+  /** Rate limits: define, hit, peek, refund, reset. */
   readonly limits: Limits;
   /** Values that are costly to make: get, set, getOrLoad, invalidate. */
   readonly cache: Cache;
@@ -126,6 +126,11 @@ export class Oncecode {
     const connection = new Connection(hooks);
     values(await connection.ask((client, call) => client.openFromEnv(call, !!hooks.send, !!hooks.tell)));
     return new Oncecode(connection);
+  }
+
+  /** Whether it was opened for development or for production. */
+  get mode(): "development" | "production" {
+    return this.#connection.isDevelopment() ? "development" : "production";
   }
 
   /**

@@ -77,7 +77,7 @@ export class Limits {
    */
   async hit(request: HitRequest): Promise<Quota> {
     const { limit, key, ip } = subject(request);
-    const cost = request.cost === undefined ? undefined : wholeNumber("cost", request.cost);
+    const cost = costOf(request);
     return quota(limit, values(await this.#connection.ask((client, call) => client.hit(call, limit, key, ip, cost))));
   }
 
@@ -89,6 +89,18 @@ export class Limits {
   async peek(request: Subject): Promise<Quota> {
     const { limit, key, ip } = subject(request);
     return quota(limit, values(await this.#connection.ask((client, call) => client.peekLimit(call, limit, key, ip))));
+  }
+
+  /**
+   * Gives back what a hit took, for what then came to nothing: a message that was not sent, a request that failed. What
+   * is over by now stays as it is.
+   *
+   * @throws OncecodeError As {@link Limits.hit}, without `RATE_LIMITED`.
+   */
+  async refund(request: HitRequest): Promise<void> {
+    const { limit, key, ip } = subject(request);
+    const cost = costOf(request);
+    values(await this.#connection.ask((client, call) => client.refund(call, limit, key, ip, cost)));
   }
 
   /**
@@ -148,6 +160,10 @@ export class Limits {
 
 function subject(request: Subject): Subject {
   return { limit: text(request, "limit"), key: optionalText(request, "key"), ip: optionalText(request, "ip") };
+}
+
+function costOf({ cost }: HitRequest): number | undefined {
+  return cost === undefined ? undefined : wholeNumber("cost", cost);
 }
 
 function quota(limit: string, [, , max, remaining, resetsInMs, state, headers]: News): Quota {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use napi::Env;
 use napi_derive::napi;
 use oncecode::store::BoxFuture;
-use oncecode::{Builder, Error, ErrorKind, Oncecode, Options, Result};
+use oncecode::{Builder, Error, ErrorKind, Mode, Oncecode, Options, Result};
 
 use crate::bridge::{self, Bridge};
 use crate::convert::Text;
@@ -45,6 +45,12 @@ impl Client {
     #[napi]
     pub fn open_from_env(&self, env: Env, call: u32, sends: bool, tells: bool) {
         self.open_with(&env, call, Oncecode::from_env, sends, tells);
+    }
+
+    /// Whether it is open in development mode.
+    #[napi]
+    pub fn is_development(&self) -> bool {
+        self.once.get().is_some_and(|once| once.mode() == Mode::Development)
     }
 
     /// Deletes expired rows.

@@ -1,4 +1,4 @@
-//! `once.limits`: define, hit, peek, reset, clientIp.
+//! `once.limits`: define, hit, peek, refund, reset, clientIp.
 
 use napi::Env;
 use napi_derive::napi;
@@ -44,6 +44,20 @@ impl Client {
     #[napi]
     pub fn peek_limit(&self, env: Env, call: u32, limit: Text, key: Option<Text>, ip: Option<Text>) -> Option<Reply> {
         self.run(&env, call, |once| once.limits().peek(request(limit, key, ip, None)))
+    }
+
+    /// `once.limits.refund`.
+    #[napi]
+    pub fn refund(
+        &self,
+        env: Env,
+        call: u32,
+        limit: Text,
+        key: Option<Text>,
+        ip: Option<Text>,
+        cost: Option<u32>,
+    ) -> Option<Reply> {
+        self.run(&env, call, |once| once.limits().refund(request(limit, key, ip, cost)))
     }
 
     /// `once.limits.reset`.

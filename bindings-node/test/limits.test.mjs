@@ -40,6 +40,17 @@ for (const [store, url] of [
     assert.equal((await once.limits.hit({ limit: "mine", key: "u1" })).remaining, 1);
   });
 
+  test(`what was taken is given back, on ${store}`, async (t) => {
+    const once = await client(t, { limits: { mine: { max: 1, windowSeconds: 60 } }, deadlineMs: 5000 }, url());
+    const hit = { limit: "mine", key: "u1" };
+    await once.limits.hit(hit);
+    await once.limits.refund(hit);
+    await once.limits.refund(hit);
+    await once.limits.hit(hit);
+    await assert.rejects(once.limits.hit(hit), { code: "RATE_LIMITED" });
+    assert.equal(once.mode, "development");
+  });
+
   test(`several limits are decided together, on ${store}`, async (t) => {
     const limits = { both: { limits: [{ max: 2, windowSeconds: 60 }, { max: 3, windowSeconds: 3600, algorithm: "sliding" }] } };
     const once = await client(t, { limits, deadlineMs: 5000 }, url());

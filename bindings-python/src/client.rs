@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oncecode::{BoxFuture, Builder, Oncecode, Options, Result, Secret};
+use oncecode::{BoxFuture, Builder, Mode, Oncecode, Options, Result, Secret};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tokio::sync::OnceCell;
@@ -55,6 +55,11 @@ impl Client {
     fn purge(&self, py: Python<'_>, limit: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let limit = whole("limit", limit)?;
         self.perform(py, move |once| once.purge(limit))
+    }
+
+    /// Whether it was opened in development mode.
+    fn is_development(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.now(py, |once| Ok(once.mode() == Mode::Development))
     }
 
     /// Releases the connection.

@@ -1,4 +1,4 @@
-//! `once.limits`: define, hit, peek, reset, client_ip.
+//! `once.limits`: define, hit, peek, refund, reset, client_ip.
 
 use oncecode::{Error, ErrorKind, HitRequest, LimitDefinition};
 use pyo3::prelude::*;
@@ -27,6 +27,19 @@ impl Client {
     fn peek_limit(&self, limit: Given<'_, '_>, key: Given<'_, '_>, ip: Given<'_, '_>) -> PyResult<Py<PyAny>> {
         let request = request(limit, key, ip)?;
         self.perform(limit.py(), |once| once.limits().peek(request))
+    }
+
+    /// Gives back what a hit took.
+    fn refund(
+        &self,
+        limit: Given<'_, '_>,
+        key: Given<'_, '_>,
+        ip: Given<'_, '_>,
+        cost: Given<'_, '_>,
+    ) -> PyResult<Py<PyAny>> {
+        let mut request = request(limit, key, ip)?;
+        request.cost = Some(whole("cost", cost)?);
+        self.perform(limit.py(), |once| once.limits().refund(request))
     }
 
     /// Forgets what was taken.

@@ -32,6 +32,38 @@ async def test_a_limit_refuses_what_is_too_much_and_says_when_to_come_again(
     assert (await limits.hit("mine", key="u1")).remaining == 1
 
 
+RULES = {
+    "fixed": TWO,
+    "sliding": {**TWO, "algorithm": "sliding"},
+    "bucket": {**TWO, "algorithm": "bucket"},
+    "several": {"limits": [TWO, {"max": 3, "window_seconds": 600, "algorithm": "bucket"}]},
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_what_was_taken_is_given_back_and_no_more(rule, store, open_client, options):
+    once = await open_client(store, **options, limits={"mine": RULES[rule]}, deadline_ms=5000)
+    limits = once.limits
+    await limits.refund("mine", key="u")
+    assert (await limits.peek("mine", key="u")).remaining == 2
+    await limits.hit("mine", key="u", cost=2)
+    await asyncio.gather(*(limits.refund("mine", key="u") for _ in range(5)))
+    assert (await limits.peek("mine", key="u")).remaining == 2
+    await asyncio.gather(*(limits.hit("mine", key="u") for _ in range(2)))
+    with pytest.raises(oncecode.RateLimited):
+        await limits.hit("mine", key="u")
+    await limits.refund("mine", key="u")
+    await limits.hit("mine", key="u")
+
+
+async def test_a_client_says_in_which_mode_it_is(open_client, options):
+    once = await open_client("memory:", **options)
+    assert getattr(once, "_inner", once).mode == "development"
+    secret = "a secret of thirty-two bytes or more"
+    once = await open_client("memory:", secret=secret, sender=print)
+    assert getattr(once, "_inner", once).mode == "production"
+
+
 async def test_of_many_hits_at_once_exactly_the_limit_passes(store, open_client, options):
     both = {
         "limits": [

@@ -140,6 +140,11 @@ impl Oncecode {
         Links { core: Arc::clone(&self.core) }
     }
 
+    /// Production or development, as it was opened.
+    pub fn mode(&self) -> Mode {
+        self.core.settings.mode
+    }
+
     /// How the store is, now: one question to it, bounded by the deadline. A store that is down is an answer, not an error.
     ///
     /// While the circuit breaker is open, this is answered without asking until the next probe is due, and is then the

@@ -13,7 +13,7 @@ Other threads run while a call waits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from . import opening
 from .admin import BlockingAdmin
@@ -61,7 +61,7 @@ class Oncecode:
     idempotency: BlockingIdempotency
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
     limits: BlockingLimits
-    """Rate limits: define, hit, peek, reset."""
+    """Rate limits: define, hit, peek, refund, reset."""
     cache: BlockingCache
     """Values that are costly to make: get, set, get_or_load, invalidate."""
     totp: BlockingTotp
@@ -106,6 +106,11 @@ class Oncecode:
     ) -> Self:
         """Open what the environment names: see `oncecode.Oncecode.from_env`."""
         return cls._connected(opening.from_env(sender, events, waits=True))
+
+    @property
+    def mode(self) -> Literal["development", "production"]:
+        """Whether it was opened for development or for production."""
+        return "development" if self._native.is_development() else "production"
 
     def health(self) -> Health:
         """How the store is, now. A store that is down is an answer, not an error."""

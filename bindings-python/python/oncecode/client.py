@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from . import opening
 from .admin import Admin
@@ -62,7 +62,7 @@ class Oncecode:
     idempotency: Idempotency
     """Work done once for each key: run, idempotent, begin, complete, abandon."""
     limits: Limits
-    """Rate limits: define, hit, peek, reset."""
+    """Rate limits: define, hit, peek, refund, reset."""
     cache: Cache
     """Values that are costly to make: get, set, get_or_load, invalidate."""
     totp: Totp
@@ -125,6 +125,11 @@ class Oncecode:
         from .blocking import Oncecode as Blocking
 
         return Blocking.open(url, **options)
+
+    @property
+    def mode(self) -> Literal["development", "production"]:
+        """Whether it was opened for development or for production."""
+        return "development" if self._native.is_development() else "production"
 
     async def health(self) -> Health:
         """How the store is, now: one question to it, bounded by `deadline_ms`.

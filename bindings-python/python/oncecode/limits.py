@@ -1,4 +1,4 @@
-"""`once.limits`: define, hit, peek, reset. The two classes differ in `async` only."""
+"""`once.limits`: define, hit, peek, refund, reset. The two classes differ in `async` only."""
 
 from __future__ import annotations
 
@@ -72,6 +72,18 @@ class Limits:
         """What a hit would find. Takes nothing. Raises as `hit`, without `RateLimited`."""
         answer = self._native.peek_limit(limit, key, ip)
         return await answer if isinstance(answer, Future) else answer
+
+    async def refund(
+        self, limit: str, *, key: str | None = None, ip: str | None = None, cost: int = 1
+    ) -> None:
+        """Give back what a hit took, for what then came to nothing.
+
+        Such as a message that was not sent, or a request that failed. What is over by now stays as
+        it is. Raises as `hit`, without `RateLimited`.
+        """
+        answer = self._native.refund(limit, key, ip, cost)
+        if isinstance(answer, Future):
+            await answer
 
     async def reset(self, limit: str, *, key: str | None = None, ip: str | None = None) -> None:
         """Forget what was taken by exactly this `key` or `ip`.
@@ -153,6 +165,12 @@ class BlockingLimits:
     def peek(self, limit: str, *, key: str | None = None, ip: str | None = None) -> Quota:
         """What a hit would find."""
         return cast("Quota", self._native.peek_limit(limit, key, ip))
+
+    def refund(
+        self, limit: str, *, key: str | None = None, ip: str | None = None, cost: int = 1
+    ) -> None:
+        """Give back what a hit took, for what then came to nothing."""
+        self._native.refund(limit, key, ip, cost)
 
     def reset(self, limit: str, *, key: str | None = None, ip: str | None = None) -> None:
         """Forget what was taken by exactly this `key` or `ip`."""

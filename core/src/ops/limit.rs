@@ -1,4 +1,4 @@
-//! `once.limits`: define, hit, peek, reset.
+//! `once.limits`: define, hit, peek, refund, reset.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ip;
 use crate::key::Key;
 use crate::ops::quota::Quota;
-use crate::store::{Algorithm, BoxFuture, Gate, Hits, Limit, Rate, Rates, Room, Store};
+use crate::store::{self, Algorithm, BoxFuture, Gate, Hits, Limit, Rate, Rates, Room, Store};
 
 /// Rate limits. From [`Oncecode::limits`](crate::Oncecode::limits).
 #[derive(Clone, Debug)]
@@ -87,6 +87,16 @@ impl Limits {
         Box::pin(async move { Ok(core.open()?.ask(&request, 0).await?.as_seen()) })
     }
 
+    /// Gives back what a hit took, for what then came to nothing: a message that was not sent, a request that failed.
+    /// What is over by now stays as it is. During an outage, what this process counted for itself is given back.
+    ///
+    /// # Errors
+    /// As [`Limits::hit`], without `RATE_LIMITED`.
+    pub fn refund(&self, request: HitRequest) -> BoxFuture<'static, Result<()>> {
+        let core = Arc::clone(&self.core);
+        Box::pin(async move { core.open()?.give_back(&request, request.cost.unwrap_or(1)).await })
+    }
+
     /// Forgets what was taken by exactly this `key` or `ip`.
     ///
     /// # Errors
@@ -146,6 +156,24 @@ impl Core {
         }
     }
 
+    async fn give_back(&self, request: &HitRequest, cost: u32) -> Result<()> {
+        let rule = self.rule(&request.limit)?;
+        let subjects = self.subjects(request)?;
+        if self.settings.limits_off {
+            return Ok(());
+        }
+        for key in &subjects {
+            match (give_back(&*self.store, &rule.rates, key, cost).await, rule.outage) {
+                (Err(e), Outage::Local) if e.kind() == ErrorKind::StoreUnavailable => {
+                    give_back(&*self.local, &rule.rates, key, cost).await?;
+                }
+                (Err(e), Outage::Open) if e.kind() == ErrorKind::StoreUnavailable => {}
+                (outcome, _) => outcome?,
+            }
+        }
+        Ok(())
+    }
+
     fn rule(&self, name: &str) -> Result<Arc<LimitRule>> {
         let unknown = || Error::argument("no limit of that name is defined");
         self.rules().get(name).cloned().ok_or_else(unknown)
@@ -199,6 +227,13 @@ async fn hit(store: &dyn Store, rates: &[Rate], key: &Key, cost: u32) -> Result<
         false => Room { remaining: max, resets_in: Duration::ZERO, retry_in: Duration::ZERO },
     };
     Ok(Hits { allowed: true, rooms: vec![room] })
+}
+
+async fn give_back(store: &dyn Store, rates: &[Rate], key: &Key, cost: u32) -> Result<()> {
+    let [Rate { algorithm: Algorithm::Fixed, max, window }] = *rates else {
+        return store::give_back(store, &Rates { key: key.clone(), rates: rates.to_vec() }, cost).await;
+    };
+    store::give_back_count(store, &Gate { key: key.clone(), limit: Limit::new(max, window) }, cost).await
 }
 
 fn refusal(quota: &Quota) -> Error {

@@ -87,6 +87,32 @@ pub(super) async fn hits<S: Store + ?Sized>(store: &S, rates: &Rates, cost: u32)
     Err(contended())
 }
 
+/// Gives `cost` back to all limits of a hit. What is over by now has nothing to be given back to.
+pub(super) async fn give_back<S: Store + ?Sized>(store: &S, rates: &Rates, cost: u32) -> Result<()> {
+    for _ in 0..ROUNDS {
+        let Some(Entry { value, version, ttl: Some(left) }) = store.get(&rates.key).await? else { return Ok(()) };
+        let (mut ledger, now) = Ledger::decode(&value, Some(left));
+        ledger.give_back(&rates.rates, cost, now);
+        let life = rounded(ledger.life(now), store.granularity());
+        if store.put(&rates.key, &ledger.encode(now, life), life, When::Version(version)).await? {
+            return Ok(());
+        }
+    }
+    Err(contended())
+}
+
+/// The same for a plain counter, which the store itself counts.
+pub(super) async fn give_back_count<S: Store + ?Sized>(store: &S, gate: &Gate, cost: u32) -> Result<()> {
+    let Some(entry) = store.get(&gate.key).await? else { return Ok(()) };
+    let by = i64::from(number(&entry.value).min(cost));
+    let count = store.count(&gate.key, -by, gate.limit.window).await?;
+    // Others gave back meanwhile, or a new window began: each takes its own part of what was too much.
+    if count.value < 0 {
+        store.count(&gate.key, by.min(-count.value), gate.limit.window).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn amend<S: Store + ?Sized>(store: &S, key: &Key, input: &Amend) -> Result<bool> {
     update(store, key, |record, now| {
         let changed = record.amend(input, now);

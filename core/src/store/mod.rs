@@ -56,6 +56,16 @@ pub use rate::{Algorithm, Hits, Rate, Rates, Room};
 use crate::error::Result;
 use crate::key::Key;
 
+/// Gives back what [`Store::hit`] took.
+pub(crate) fn give_back_count<'a>(store: &'a dyn Store, gate: &'a Gate, cost: u32) -> BoxFuture<'a, Result<()>> {
+    Box::pin(defaults::give_back_count(store, gate, cost))
+}
+
+/// Gives back what [`Store::hits`] took.
+pub(crate) fn give_back<'a>(store: &'a dyn Store, rates: &'a Rates, cost: u32) -> BoxFuture<'a, Result<()>> {
+    Box::pin(defaults::give_back(store, rates, cost))
+}
+
 /// What store methods return: boxed, so that `dyn Store` works and bindings compile fast.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

@@ -158,6 +158,21 @@ impl Ledger {
         Hits { allowed, rooms }
     }
 
+    /// Gives `cost` back to every limit that still counts it.
+    pub(super) fn give_back(&mut self, rates: &[Rate], cost: u32, now: u64) {
+        let cost = u64::from(cost);
+        for (i, rate) in rates.iter().enumerate() {
+            let mut meter = self.meter(i, rate).at(rate, now);
+            match rate.algorithm {
+                Algorithm::Bucket => meter.ends = meter.ends.saturating_sub(cost * rate.token()).max(now * 1000),
+                _ => meter.count = meter.count.saturating_sub(cost),
+            }
+            if let Some(place) = self.0.get_mut(i) {
+                *place = (rate.algorithm, millis(rate.window), meter);
+            }
+        }
+    }
+
     /// The state of the limit in this place, unless another one was there.
     fn meter(&self, place: usize, rate: &Rate) -> Meter {
         let same = |(algorithm, window, _): &&(_, _, _)| *algorithm == rate.algorithm && *window == millis(rate.window);

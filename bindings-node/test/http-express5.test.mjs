@@ -1,0 +1,3 @@
+import { runCases } from "./http-cases.mjs";
+
+runCases("5.");

@@ -32,9 +32,11 @@ def test_the_guides_have_programs() -> None:
 @pytest.mark.parametrize(("language", "program"), PROGRAMS)
 def test_a_program_runs(language: str, program: str, tmp_path: Path) -> None:
     command, name = COMMANDS[language]
-    installed = tmp_path / "node_modules" / "oncecode"
-    installed.parent.mkdir()
-    installed.symlink_to(CHECKOUT / "bindings-node")
+    packages = CHECKOUT / "bindings-node" / "node_modules"
+    installed = tmp_path / "node_modules"
+    installed.mkdir()
+    (installed / "oncecode").symlink_to(CHECKOUT / "bindings-node")
+    (installed / "express").symlink_to(packages / "express")
     (tmp_path / name).write_text(program, "utf-8")
     ran = subprocess.run(
         [command, name],

@@ -1,7 +1,7 @@
 // The hooks of `oncecode/react`, rendered, against the real endpoints.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { GlobalWindow } from "happy-dom";
 import { AuthError, createAuthClient } from "oncecode/client";
 import express from "express";
@@ -16,6 +16,8 @@ const { QueryClient, QueryClientProvider } = await import("@tanstack/react-query
 const { act, cleanup, renderHook, waitFor } = await import("@testing-library/react");
 const { createElement } = await import("react");
 const hooks = await import("oncecode/react");
+// Its timers would keep the process alive.
+after(() => page.happyDOM.close());
 
 /** Renders hooks in an app with the real endpoints behind it. */
 async function rendered(t, use) {
@@ -31,7 +33,7 @@ async function rendered(t, use) {
       return answer;
     },
   });
-  const queries = new QueryClient({ defaultOptions: { queries: { retry: false, gcTime: 0 } } });
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false, gcTime: 0 }, mutations: { gcTime: 0 } } });
   const wrapper = ({ children }) =>
     createElement(QueryClientProvider, { client: queries }, createElement(hooks.AuthProvider, { client }, children));
   t.after(() => {

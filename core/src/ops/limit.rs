@@ -84,7 +84,7 @@ impl Limits {
     /// As [`Limits::hit`], without `RATE_LIMITED`.
     pub fn peek(&self, request: HitRequest) -> BoxFuture<'static, Result<Quota>> {
         let core = Arc::clone(&self.core);
-        Box::pin(async move { Ok(core.open()?.ask(&request, 0).await?.as_seen()) })
+        Box::pin(async move { Ok(core.open()?.ask(&request, 0).await?.seen()) })
     }
 
     /// Gives back what a hit took, for what then came to nothing: a message that was not sent, a request that failed.

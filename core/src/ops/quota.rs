@@ -35,7 +35,7 @@ struct Window {
 
 impl Quota {
     /// Of a look, which took nothing: whether a hit of cost 1 would pass, or when it will at the latest.
-    pub(crate) fn as_seen(mut self) -> Self {
+    pub(crate) fn seen(mut self) -> Self {
         self.allowed = self.remaining > 0;
         self.retry_in = if self.allowed { Duration::ZERO } else { self.resets_in };
         self

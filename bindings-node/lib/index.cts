@@ -32,8 +32,8 @@ export type {
 export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./locks.cjs";
 export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
 export type { Enrolment, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpCode, TotpRequest } from "./totp.cjs";
-export type { Followed, Link, LinkRequest, LinkTarget, Links } from "./links.cjs";
-export type { LinkOptions, SessionOptions, TokenKey, TokenOptions } from "./options.cjs";
+export type { Followed, Link, LinkRequest, LinkTarget, Links, SendLinkRequest } from "./links.cjs";
+export type { LinkOptions, LinkTemplates, MessageTemplates, SessionOptions, TokenKey, TokenOptions } from "./options.cjs";
 export type { NewSession, Session, SessionRequest, SessionTarget, Sessions } from "./sessions.cjs";
 export type { JwkSet, SignOptions, TokenClaims, Tokens } from "./tokens.cjs";
 export type {

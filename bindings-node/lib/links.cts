@@ -9,10 +9,17 @@ export interface LinkRequest {
   purpose: string;
   /** Anything to get back from `verify`, at most 2048 bytes of JSON. Whoever has the link can read it. */
   data?: unknown;
-  /** The page that the link leads to; `token` is added to its query. */
+  /** The page that the link leads to. The token takes the place of `{token}`, or else is added to the query as `token`. */
   url?: string | undefined;
   /** A life of its own, at most 7 days. Default: the option `links.ttlSeconds`. */
   ttlSeconds?: number | undefined;
+}
+
+/** What {@link Links.send} needs. */
+export interface SendLinkRequest extends LinkRequest {
+  url: string;
+  /** The message's BCP 47 locale. */
+  locale?: string | undefined;
 }
 
 /** A link to be sent. */
@@ -60,16 +67,21 @@ export class Links {
    * @throws OncecodeError `INVALID_EMAIL`, `INVALID_PHONE`, `INVALID_ARGUMENT`.
    */
   issue(request: LinkRequest): Link {
-    const to = text(request, "to");
-    const purpose = text(request, "purpose");
-    const data = json(request, "data");
-    const page = optionalText(request, "url");
-    const ttl = optionalSeconds(request, "ttlSeconds");
-    const issued = this.#connection.now((client) => client.issueLink(to, purpose, data, page, ttl));
-    const [, , token, expiresAtMs, url] = values(issued);
-    const link: Link = { token: token as string, expiresAt: new Date(expiresAtMs as number) };
-    if (url !== undefined) link.url = url as string;
-    return link;
+    const { to, purpose, data, page, ttl } = wanted(request);
+    return link(values(this.#connection.now((client) => client.issueLink(to, purpose, data, page, ttl))));
+  }
+
+  /**
+   * Sends a new link by the option `sender`, in the words of the option `messages`. Nothing is stored; limit it by
+   * `once.limits`, as the adapters do.
+   *
+   * @throws OncecodeError `INVALID_EMAIL`, `INVALID_PHONE`, `INVALID_ARGUMENT`; `DELIVERY_FAILED`.
+   */
+  async send(request: SendLinkRequest): Promise<Link & { url: string }> {
+    const { to, purpose, data, page, ttl } = wanted(request);
+    const locale = optionalText(request, "locale");
+    const news = await this.#connection.ask((client, call) => client.sendLink(call, to, purpose, data, page, ttl, locale));
+    return link(values(news)) as Link & { url: string };
   }
 
   /**
@@ -96,6 +108,19 @@ export class Links {
     const news = await this.#connection.ask((client, call) => client.peekLink(call, token, purpose, to));
     return followed(values(news), purpose);
   }
+}
+
+function wanted(request: LinkRequest) {
+  const to = text(request, "to");
+  const purpose = text(request, "purpose");
+  const data = json(request, "data");
+  return { to, purpose, data, page: optionalText(request, "url"), ttl: optionalSeconds(request, "ttlSeconds") };
+}
+
+function link([, , token, expiresAtMs, url]: News): Link {
+  const link: Link = { token: token as string, expiresAt: new Date(expiresAtMs as number) };
+  if (url !== undefined) link.url = url as string;
+  return link;
 }
 
 function checked(target: LinkTarget) {

@@ -38,6 +38,15 @@ export interface OncecodeOptions {
   events?: ((event: OncecodeEvent) => void) | undefined;
   /** The app's name in messages. */
   appName?: string | undefined;
+  /** Templates of your own for messages, by purpose (`"*"` for all) and BCP 47 locale: docs/messages.md. */
+  messages?: Readonly<Record<string, Readonly<Record<string, MessageTemplates>>>> | undefined;
+  /** The BCP 47 locale of messages for which none was asked, or one that has no texts. Default `"en"`. */
+  locale?: string | undefined;
+  /**
+   * The site that codes in SMS are bound to, such as `"example.com"`: browsers fill them in there. A list names the page's site
+   * and that of its frame which asks for the code.
+   */
+  domain?: string | readonly string[] | null | undefined;
   /** ISO 3166-1 alpha-2 region, such as `"IN"`, of phone numbers written without a country code. Default: none. */
   defaultRegion?: string | undefined;
   /** Separates apps that share a store. Default `"oncecode"`. */
@@ -156,6 +165,35 @@ export interface LinkOptions {
   stateless?: boolean | undefined;
 }
 
+/**
+ * Templates of a purpose in a language; what is absent keeps its default. `{code}`, `{app}`, `{minutes}` (a number) and
+ * `{duration}` (such as `10 minutes`) are filled in.
+ */
+export interface MessageTemplates {
+  /** What a phone gets, with `{code}`. */
+  sms?: string | null | undefined;
+  /** An email's subject. */
+  subject?: string | null | undefined;
+  /** An email's text, with `{code}`. The HTML is made from it, unless `html` is given. */
+  text?: string | null | undefined;
+  /** An email's HTML, with `{code}`, for which `text` must be there too. */
+  html?: string | null | undefined;
+  /** The same for `once.links`, with `{link}` instead of `{code}`. */
+  link?: LinkTemplates | undefined;
+}
+
+/** Templates of messages with a link. */
+export interface LinkTemplates {
+  /** What a phone gets, with `{link}`. */
+  sms?: string | null | undefined;
+  /** An email's subject. */
+  subject?: string | null | undefined;
+  /** An email's text, with `{link}`. The HTML is made from it, unless `html` is given. */
+  text?: string | null | undefined;
+  /** An email's HTML, with `{link}`, for which `text` must be there too. */
+  html?: string | null | undefined;
+}
+
 /** So many per so many seconds. */
 export interface LimitOptions {
   /** From 1 to 65535. */
@@ -171,21 +209,29 @@ export interface LimitOptions {
  */
 export type SendMessage = (message: Message) => void | Promise<unknown>;
 
-/** A message that carries a code. Don't log it. */
+/** A message that carries a code or a link. Don't log it. */
 export interface Message {
   /** Whom to send to: a phone number in E.164 form or an email address. */
   to: string;
   /** What the code is for. */
   purpose: string;
-  /** The code. */
+  /** The code; empty where there is a link instead. */
   code: string;
-  /** The text to send, code included. */
+  /** The link, of `once.links.send`. */
+  link?: string;
+  /** The subject, for emails. */
+  subject: string;
+  /** The text to send, code or link included. */
   text: string;
-  /** The challenge id: the same for a code that is sent again. */
+  /** The same as HTML, for emails alone. */
+  html?: string;
+  /** How many SMS the text takes, for phones alone. */
+  segments?: number;
+  /** The challenge id: the same for a code that is sent again. Of a link, its own. */
   id: string;
   /** The BCP 47 locale that was asked for. */
   locale?: string;
-  /** The life the code has left, in whole seconds. */
+  /** The life the code or link has left, in whole seconds. */
   expiresInSeconds: number;
 }
 

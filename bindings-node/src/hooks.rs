@@ -50,24 +50,36 @@ pub struct Message {
     pub to: String,
     /// What the code is for.
     pub purpose: String,
-    /// The code.
+    /// The code; empty where there is a link.
     pub code: String,
-    /// The text to send, code included.
+    /// The link.
+    pub link: Option<String>,
+    /// An email's subject.
+    pub subject: String,
+    /// The text to send, code or link included.
     pub text: String,
+    /// The same as HTML, for emails.
+    pub html: Option<String>,
+    /// How many SMS the text takes, for phones.
+    pub segments: Option<u32>,
     /// The challenge id.
     pub id: String,
     /// The BCP 47 locale that was asked for.
     pub locale: Option<String>,
-    /// The life the code has left, in whole seconds.
+    /// The life the code or link has left, in whole seconds.
     pub expires_in_seconds: f64,
 }
 
 impl From<oncecode::Message> for Message {
     fn from(message: oncecode::Message) -> Self {
         Self {
+            segments: message.segments().map(|segments| segments.count as u32),
             to: message.to.as_str().to_owned(),
             purpose: message.purpose,
             code: message.code.expose().to_owned(),
+            link: message.link.map(|link| link.expose().to_owned()),
+            subject: message.subject,
+            html: message.html.map(|html| html.expose().to_owned()),
             text: message.text.expose().to_owned(),
             id: message.id,
             locale: message.locale,

@@ -1,4 +1,4 @@
-//! `once.links`: issue, verify, peek.
+//! `once.links`: issue, send, verify, peek.
 
 use napi::Env;
 use napi_derive::napi;
@@ -22,12 +22,32 @@ impl Client {
         ttl_seconds: Option<f64>,
     ) -> Reply {
         self.now(|once| {
-            let mut request = LinkRequest::new(to, purpose);
-            request.data = data.map(|data| json("data", &data)).transpose()?;
-            request.url = url.map(String::from);
-            request.ttl = ttl_seconds.map(span);
+            let request = request(to, purpose, data, url, ttl_seconds)?;
             once.links().issue(&request)
         })
+    }
+
+    /// `once.links.send`.
+    #[napi]
+    #[allow(clippy::too_many_arguments)]
+    pub fn send_link(
+        &self,
+        env: Env,
+        call: u32,
+        to: Text,
+        purpose: Text,
+        data: Option<Text>,
+        url: Option<Text>,
+        ttl_seconds: Option<f64>,
+        locale: Option<Text>,
+    ) -> Option<Reply> {
+        match request(to, purpose, data, url, ttl_seconds) {
+            Ok(mut request) => {
+                request.locale = locale.map(String::from);
+                self.run(&env, call, |once| once.links().send(request))
+            }
+            Err(e) => Some(Reply::Refused(e)),
+        }
     }
 
     /// `once.links.verify`.
@@ -41,6 +61,20 @@ impl Client {
     pub fn peek_link(&self, env: Env, call: u32, token: Text, purpose: Text, to: Option<Text>) -> Option<Reply> {
         self.run(&env, call, |once| once.links().peek(target(token, purpose, to)))
     }
+}
+
+fn request(
+    to: Text,
+    purpose: Text,
+    data: Option<Text>,
+    url: Option<Text>,
+    ttl_seconds: Option<f64>,
+) -> oncecode::Result<LinkRequest> {
+    let mut request = LinkRequest::new(to, purpose);
+    request.data = data.map(|data| json("data", &data)).transpose()?;
+    request.url = url.map(String::from);
+    request.ttl = ttl_seconds.map(span);
+    Ok(request)
 }
 
 fn target(token: Text, purpose: Text, to: Option<Text>) -> LinkTarget {

@@ -1,4 +1,4 @@
-//! `once.links`: issue, verify, peek.
+//! `once.links`: issue, send, verify, peek.
 
 use oncecode::{LinkRequest, LinkTarget, Secret};
 use pyo3::prelude::*;
@@ -21,11 +21,23 @@ impl Client {
         url: Given<'_, '_>,
         ttl_seconds: Given<'_, '_>,
     ) -> PyResult<Py<PyAny>> {
-        let mut request = LinkRequest::new(text("to", to)?, text("purpose", purpose)?);
-        request.data = json("data", data)?;
-        request.url = optional_text("url", url)?;
-        request.ttl = optional_seconds("ttl_seconds", ttl_seconds)?;
+        let request = request(to, purpose, data, url, ttl_seconds)?;
         self.now(to.py(), move |once| once.links().issue(&request))
+    }
+
+    /// Sends a new link.
+    fn send_link(
+        &self,
+        to: Given<'_, '_>,
+        purpose: Given<'_, '_>,
+        data: Given<'_, '_>,
+        url: Given<'_, '_>,
+        ttl_seconds: Given<'_, '_>,
+        locale: Given<'_, '_>,
+    ) -> PyResult<Py<PyAny>> {
+        let mut request = request(to, purpose, data, url, ttl_seconds)?;
+        request.locale = optional_text("locale", locale)?;
+        self.perform(to.py(), move |once| once.links().send(request))
     }
 
     /// Accepts a link, once.
@@ -39,6 +51,20 @@ impl Client {
         let target = target(token, purpose, to)?;
         self.perform(token.py(), move |once| once.links().peek(target))
     }
+}
+
+fn request(
+    to: Given<'_, '_>,
+    purpose: Given<'_, '_>,
+    data: Given<'_, '_>,
+    url: Given<'_, '_>,
+    ttl_seconds: Given<'_, '_>,
+) -> PyResult<LinkRequest> {
+    let mut request = LinkRequest::new(text("to", to)?, text("purpose", purpose)?);
+    request.data = json("data", data)?;
+    request.url = optional_text("url", url)?;
+    request.ttl = optional_seconds("ttl_seconds", ttl_seconds)?;
+    Ok(request)
 }
 
 fn target(token: Given<'_, '_>, purpose: Given<'_, '_>, to: Given<'_, '_>) -> PyResult<LinkTarget> {

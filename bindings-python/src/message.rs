@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use oncecode::{Error, ErrorKind, Result};
+use oncecode::{Error, ErrorKind, Result, Secret};
 use pyo3::prelude::*;
 use pyo3::types::PyDateTime;
 use tokio::sync::oneshot;
 
 use crate::convert::time;
 
-/// A message that carries a code, for the callback `sender`.
+/// A message that carries a code or a link, for the callback `sender`.
 #[pyclass(frozen, module = "oncecode")]
 pub(crate) struct Message(oncecode::Message);
 
@@ -27,19 +27,43 @@ impl Message {
         &self.0.purpose
     }
 
-    /// The code.
+    /// The code; empty where there is a link instead.
     #[getter]
     fn code(&self) -> &str {
         self.0.code.expose()
     }
 
-    /// The text to send, code included.
+    /// The link, of `once.links.send`.
+    #[getter]
+    fn link(&self) -> Option<&str> {
+        self.0.link.as_ref().map(Secret::expose)
+    }
+
+    /// The subject, for emails.
+    #[getter]
+    fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The text to send, code or link included.
     #[getter]
     fn text(&self) -> &str {
         self.0.text.expose()
     }
 
-    /// The challenge id: the same for a code that is sent again.
+    /// The same as HTML, for emails alone.
+    #[getter]
+    fn html(&self) -> Option<&str> {
+        self.0.html.as_ref().map(Secret::expose)
+    }
+
+    /// How many SMS the text takes, for phones alone.
+    #[getter]
+    fn segments(&self) -> Option<usize> {
+        self.0.segments().map(|segments| segments.count)
+    }
+
+    /// The challenge id: the same for a code that is sent again. Of a link, its own.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
@@ -51,7 +75,7 @@ impl Message {
         self.0.locale.as_deref()
     }
 
-    /// The life the code has left, in whole seconds.
+    /// The life the code or link has left, in whole seconds.
     #[getter]
     fn expires_in_seconds(&self) -> u64 {
         self.0.expires_in.as_secs()

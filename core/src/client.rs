@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::task::AbortHandle;
 
 use crate::config::{LimitRule, Mode, Options, Policy, SecretOption, Settings, from_env};
-use crate::deliver::{self, Sender};
+use crate::deliver::{self, Sender, Texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
 use crate::identifier;
@@ -36,6 +36,7 @@ const LOCAL_ENTRIES: usize = 20_000;
 pub(crate) struct Core {
     pub(crate) store: Box<dyn Store>,
     pub(crate) sender: Box<dyn Sender>,
+    pub(crate) texts: Texts,
     pub(crate) ring: Keyring,
     pub(crate) keys: Keyspace,
     pub(crate) settings: Settings,
@@ -135,7 +136,7 @@ impl Oncecode {
         Tokens { core: Arc::clone(&self.core) }
     }
 
-    /// Links for email: issue, verify, peek.
+    /// Links for email: issue, send, verify, peek.
     pub fn links(&self) -> Links {
         Links { core: Arc::clone(&self.core) }
     }
@@ -246,6 +247,7 @@ impl Builder {
             Some(sender) => sender,
             None => deliver::open(self.options.sender.as_deref(), settings.mode)?,
         };
+        let texts = Texts::new(&settings)?;
         let ring = Keyring::new(&settings.secrets, settings.index_secret.as_ref())?;
         let keys = Keyspace::new(&settings.key_prefix, settings.readable_keys)?;
         let events = Events(self.events);
@@ -263,6 +265,7 @@ impl Builder {
             rules: Mutex::new(rules),
             store,
             sender,
+            texts,
             ring,
             keys,
             settings,

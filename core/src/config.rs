@@ -3,6 +3,7 @@
 mod breaker;
 mod env;
 mod limits;
+mod messages;
 mod options;
 mod policy;
 mod session;
@@ -13,6 +14,7 @@ pub use breaker::{BreakerOption, BreakerOptions};
 pub(crate) use env::from_env;
 pub(crate) use limits::LimitRule;
 pub use limits::{Algorithm, LimitDefinition, LimitPart, Outage, Rate};
+pub use messages::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates};
 pub(crate) use options::Settings;
 pub use options::{Mode, Options, PurgeOption, SecretOption};
 pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};

@@ -29,8 +29,9 @@ pub use config::{
     BreakerOption, BreakerOptions, LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy,
     PolicyOptions, PurgeOption, Resend, SecretOption,
 };
+pub use config::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates};
 pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
-pub use deliver::{Callback, Message, Sender};
+pub use deliver::{Callback, Encoding, Message, Segments, Sender, sms_segments};
 pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;

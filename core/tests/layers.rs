@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 16] = [
+const CONTRACT: [&str; 17] = [
     "store",
     "store::breaker",
     "store::challenge",
@@ -25,6 +25,7 @@ const CONTRACT: [&str; 16] = [
     "store::rate",
     "store::sql",
     "deliver",
+    "deliver::text",
 ];
 
 /// The tables that must name every store or sender.

@@ -51,8 +51,8 @@ export class DevInbox {
   }
 
   /** For the option `sender` of `Oncecode.open`. */
-  readonly send: SendMessage = ({ to, purpose, text, code }: Message) => {
-    this.#add({ at: new Date(), to, purpose, text, code });
+  readonly send: SendMessage = ({ to, purpose, text, code, link }: Message) => {
+    this.#add({ at: new Date(), to, purpose, text, ...(link === undefined ? { code } : { url: link }) });
   };
 
   /** For the option `links.send` of `router`. */

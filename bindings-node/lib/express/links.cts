@@ -18,19 +18,23 @@ export function linkRoutes(once: Oncecode, settings: Settled, links: LinkRoutes,
     "/email/request",
     answer(async (req, res) => {
       const said = await body(req, res);
-      onlyFields(said, ["email", ...settings.fields]);
+      onlyFields(said, ["email", "locale", ...settings.fields]);
+      const locale = optionalText(said, "locale");
       const to = address("email", text(said, "email"));
       const data = own(said, settings.fields);
-      const link = once.links.issue({ to, purpose, data, url: links.url });
+      const request = { to, purpose, data, url: links.url };
+      let link = once.links.issue(request);
       // The address in the one spelling that all of its spellings have.
       const { identifier } = await once.links.peek({ token: link.token, purpose });
       const hit = { limit: links.limit ?? "email", key: identifier, ip: clientIp(once, req) };
       const { headers } = await once.limits.hit(hit);
       for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
       try {
-        await links.send({ to: identifier, url: link.url!, data: data ?? {}, expiresAt: link.expiresAt });
+        if (links.send) await links.send({ to: identifier, url: link.url!, data: data ?? {}, expiresAt: link.expiresAt });
+        else link = await once.links.send({ ...request, locale });
       } catch (cause) {
         await once.limits.refund(hit).catch(() => {});
+        if (!links.send) throw cause;
         throw new OncecodeError("DELIVERY_FAILED", "the email could not be sent", { cause });
       }
       return {

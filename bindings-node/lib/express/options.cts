@@ -44,10 +44,10 @@ export interface RouterOptions {
 
 /** How links reach people. */
 export interface LinkRoutes {
-  /** The page that links lead to; it posts its `token` to `/email/verify`. */
+  /** The page that links lead to, with `token` in its query, or with the token for `{token}`; it posts it to `/email/verify`. */
   url: string;
-  /** Sends the email. What it throws is answered with `DELIVERY_FAILED`, and the limit gives back what it took. */
-  send: (message: { to: string; url: string; data: Readonly<Record<string, unknown>> } & Pick<Link, "expiresAt">) => unknown;
+  /** Sends the email. Default: the client's `sender` does. What it throws is answered with `DELIVERY_FAILED`, and the limit gives back what it took. */
+  send?: ((message: { to: string; url: string; data: Readonly<Record<string, unknown>> } & Pick<Link, "expiresAt">) => unknown) | undefined;
   /** What links are for. Default `"verify-email"`. */
   purpose?: string | undefined;
   /** Whether a link logs in. Default false: it proves an address only. */
@@ -76,8 +76,8 @@ export function settled(options: RouterOptions): Settled {
   if (purposes.length === 0) throw wrong("purposes must not be empty");
   if (fields.some((name) => RESERVED.includes(name))) throw wrong(`fields must not be of ${RESERVED.join(", ")}`);
   const { links } = options;
-  if (links !== undefined && (typeof links.send !== "function" || typeof links.url !== "string")) {
-    throw wrong("links need `url`, the page they lead to, and `send`, which sends the email");
+  if (links !== undefined && (!["function", "undefined"].includes(typeof links.send) || typeof links.url !== "string")) {
+    throw wrong("links need `url`, the page they lead to, and `send` must be a function if it is there");
   }
   return { ...options, login, tokenInBody, purposes, userTypes, fields };
 }

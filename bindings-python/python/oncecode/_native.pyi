@@ -169,6 +169,15 @@ class Client:
         url: str | None,
         ttl_seconds: float | None,
     ) -> Link: ...
+    def send_link(
+        self,
+        to: str,
+        purpose: str,
+        data: object,
+        url: str | None,
+        ttl_seconds: float | None,
+        locale: str | None,
+    ) -> Link | Future[Link]: ...
     def verify_link(
         self, token: str, purpose: str, to: str | None
     ) -> Followed | Future[Followed]: ...
@@ -338,7 +347,7 @@ class Followed:
 
 @final
 class Message:
-    """A message that carries a code, for the callback `sender`."""
+    """A message that carries a code or a link, for the callback `sender`."""
 
     @property
     def to(self) -> str:
@@ -348,19 +357,31 @@ class Message:
         """What the code is for."""
     @property
     def code(self) -> str:
-        """The code."""
+        """The code; empty where there is a link instead."""
+    @property
+    def link(self) -> str | None:
+        """The link, of `once.links.send`."""
+    @property
+    def subject(self) -> str:
+        """The subject, for emails."""
     @property
     def text(self) -> str:
-        """The text to send, code included."""
+        """The text to send, code or link included."""
+    @property
+    def html(self) -> str | None:
+        """The same as HTML, for emails alone."""
+    @property
+    def segments(self) -> int | None:
+        """How many SMS the text takes, for phones alone."""
     @property
     def id(self) -> str:
-        """The challenge id: the same for a code that is sent again."""
+        """The challenge id: the same for a code that is sent again. Of a link, its own."""
     @property
     def locale(self) -> str | None:
         """The BCP 47 locale that was asked for, if any."""
     @property
     def expires_in_seconds(self) -> int:
-        """The life the code has left, in whole seconds."""
+        """The life the code or link has left, in whole seconds."""
 
 @final
 class Event:

@@ -1,4 +1,4 @@
-"""`once.links`: issue, verify, peek. The two classes differ in `async` only."""
+"""`once.links`: issue, send, verify, peek. The two classes differ in `async` only."""
 
 from __future__ import annotations
 
@@ -47,6 +47,36 @@ class Links:
         answer = self._native.peek_link(token, purpose, to)
         return await answer if isinstance(answer, Future) else answer
 
+    async def send(
+        self,
+        *,
+        to: str,
+        purpose: str,
+        url: str,
+        data: JSON = None,
+        ttl_seconds: float | None = None,
+        locale: str | None = None,
+    ) -> Link:
+        """Send a new link by the option `sender`, in the words of the option `messages`.
+
+        Nothing is stored; limit it by `once.limits`, as the adapters do.
+
+        Args:
+            to: An email address or a phone number, in any usual spelling.
+            purpose: What the link is for, such as `verify-email`: 1 to 64 letters, digits, `_-.:`.
+            url: The page that the link leads to. The token takes the place of `{token}`, or else is
+                added to the query as `token`.
+            data: Anything to get back, at most 2048 bytes of JSON. Who has the link can read it.
+            ttl_seconds: A life of its own, at most 7 days.
+            locale: The message's BCP 47 locale.
+
+        Raises:
+            InvalidEmail, InvalidPhone, InvalidArgument: An argument cannot be.
+            DeliveryFailed: The sender failed.
+        """
+        answer = self._native.send_link(to, purpose, data, url, ttl_seconds, locale)
+        return await answer if isinstance(answer, Future) else answer
+
     def issue(
         self,
         *,
@@ -62,7 +92,8 @@ class Links:
             to: An email address or a phone number, in any usual spelling.
             purpose: What the link is for, such as `verify-email`: 1 to 64 letters, digits, `_-.:`.
             data: Anything to get back, at most 2048 bytes of JSON. Who has the link can read it.
-            url: The page that the link leads to; `token` is added to its query.
+            url: The page that the link leads to. The token takes the place of `{token}`, or else is
+                added to the query as `token`.
             ttl_seconds: A life of its own, at most 7 days.
 
         Raises:
@@ -86,6 +117,19 @@ class BlockingLinks:
     def peek(self, *, token: str, purpose: str, to: str | None = None) -> Followed:
         """Tell whether `verify` would accept it, without using it up: for a GET."""
         return cast("Followed", self._native.peek_link(token, purpose, to))
+
+    def send(
+        self,
+        *,
+        to: str,
+        purpose: str,
+        url: str,
+        data: JSON = None,
+        ttl_seconds: float | None = None,
+        locale: str | None = None,
+    ) -> Link:
+        """Send a new link by the option `sender`, in the words of the option `messages`."""
+        return cast("Link", self._native.send_link(to, purpose, data, url, ttl_seconds, locale))
 
     def issue(
         self,

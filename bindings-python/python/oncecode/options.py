@@ -136,6 +136,37 @@ class LinkOptions(TypedDict, total=False):
     """Verify needs no store, and accepts a link as often as it comes. Default false."""
 
 
+class LinkTemplates(TypedDict, total=False):
+    """Templates of messages with a link; what is absent keeps its default."""
+
+    sms: str | None
+    """What a phone gets, with `{link}`."""
+    subject: str | None
+    """An email's subject."""
+    text: str | None
+    """An email's text, with `{link}`. The HTML is made from it, unless `html` is given."""
+    html: str | None
+    """An email's HTML, with `{link}`, for which `text` must be there too."""
+
+
+class MessageTemplates(TypedDict, total=False):
+    """Templates of a purpose in a language; what is absent keeps its default.
+
+    `{code}`, `{app}`, `{minutes}` (a number) and `{duration}` (such as `10 minutes`) are filled in.
+    """
+
+    sms: str | None
+    """What a phone gets, with `{code}`."""
+    subject: str | None
+    """An email's subject."""
+    text: str | None
+    """An email's text, with `{code}`. The HTML is made from it, unless `html` is given."""
+    html: str | None
+    """An email's HTML, with `{code}`, for which `text` must be there too."""
+    link: LinkTemplates
+    """The same for `once.links`, with `{link}` instead of `{code}`."""
+
+
 class Purge(TypedDict, total=False):
     """How expired rows are deleted in the background. It keeps no process alive."""
 
@@ -182,6 +213,13 @@ class Options(TypedDict, total=False):
     """Told of every event. Default: `logging.getLogger("oncecode")` at INFO."""
     app_name: str | None
     """The app's name in messages."""
+    messages: Mapping[str, Mapping[str, MessageTemplates]] | None
+    """Templates of your own for messages, by purpose (`"*"` for all) and BCP 47 locale."""
+    locale: str | None
+    """The BCP 47 locale of messages for which none was asked, or one without texts. Default `en`."""
+    domain: str | Sequence[str] | None
+    """The site that codes in SMS are bound to, such as `example.com`: browsers fill them in there.
+    A list names the page's site and that of its frame which asks for the code."""
     default_region: str | None
     """ISO 3166-1 alpha-2 region of phone numbers written without a country code."""
     key_prefix: str | None
@@ -217,7 +255,7 @@ def split(
 ) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
-    for name in {"limits", "links", "policy", "purposes", "sessions", "tokens"} & plain.keys():
+    for name in {"limits", "links", "messages", "policy", "purposes", "sessions", "tokens"} & plain.keys():
         if not isinstance(plain[name], Mapping):
             raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
     sender = plain.pop("sender") if callable(plain.get("sender")) else None
@@ -252,6 +290,7 @@ _EXPECTED = {
     "index_secret": "a string",
     "limits": "a dict of definitions",
     "links": "a dict of rules",
+    "messages": "a dict of purposes, each a dict of locales",
     "policy": "a dict of rules",
     "purposes": "a dict of policies",
     "sessions": "a dict of rules",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::breaker::{Breaker, BreakerOption};
 use super::limits::{LimitDefinition, LimitRule, rules};
+use super::messages::{DomainOption, MessageOptions};
 use super::policy::{Policy, PolicyOptions, duration};
 use super::session::{SessionOptions, SessionPolicy};
 use super::token::{LinkOptions, LinkPolicy, TokenOptions, TokenPolicy};
@@ -69,6 +70,12 @@ pub struct Options {
     /// The app's name in messages.
     #[serde(alias = "app_name")]
     pub app_name: Option<String>,
+    /// Templates of your own for messages, by purpose (`"*"` for all) and locale.
+    pub messages: MessageOptions,
+    /// The BCP 47 locale of messages for which none was asked, or one that has no texts. Default `en`.
+    pub locale: Option<String>,
+    /// The site that codes in SMS are bound to, such as `example.com`: browsers fill them in there.
+    pub domain: DomainOption,
     /// ISO 3166-1 alpha-2 region of phone numbers written without a country code.
     #[serde(alias = "default_region")]
     pub default_region: Option<String>,
@@ -129,6 +136,9 @@ pub(crate) struct Settings {
     pub(crate) tokens: TokenPolicy,
     pub(crate) links: LinkPolicy,
     pub(crate) app_name: Option<String>,
+    pub(crate) messages: MessageOptions,
+    pub(crate) locale: Option<String>,
+    pub(crate) domain: DomainOption,
     pub(crate) region: Option<country::Id>,
     pub(crate) key_prefix: String,
     pub(crate) readable_keys: bool,
@@ -196,6 +206,9 @@ impl Options {
             tokens: self.tokens.check()?,
             links: self.links.check()?,
             app_name: self.app_name.clone(),
+            messages: self.messages.clone(),
+            locale: self.locale.clone(),
+            domain: self.domain.clone(),
             region: self.default_region.as_deref().map(identifier::region).transpose()?,
             key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),
             readable_keys: self.readable_keys,

@@ -2,12 +2,15 @@
 
 mod callback;
 mod console;
+mod text;
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
 pub use callback::Callback;
 pub(crate) use console::Console;
+pub(crate) use text::{About, Texts};
+pub use text::{Encoding, Segments, sms_segments};
 
 use crate::config::Mode;
 use crate::error::{Error, Result};
@@ -15,7 +18,7 @@ use crate::identifier::Identifier;
 use crate::secret::Secret;
 use crate::store::BoxFuture;
 
-/// A message that carries a code. `Debug` hides the code and masks the address.
+/// A message that carries a code or a link. `Debug` hides the code and masks the address.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Message {
@@ -23,15 +26,21 @@ pub struct Message {
     pub to: Identifier,
     /// What the code is for.
     pub purpose: String,
-    /// The code.
+    /// The code; empty where there is a link instead.
     pub code: Secret,
-    /// The text to send, code included.
+    /// The link, of `once.links`.
+    pub link: Option<Secret>,
+    /// The subject, for emails.
+    pub subject: String,
+    /// The text to send, code or link included.
     pub text: Secret,
-    /// The challenge id: the same for a code that is sent again.
+    /// The same as HTML, for emails alone.
+    pub html: Option<Secret>,
+    /// The challenge id: the same for a code that is sent again. Of a link, its own.
     pub id: String,
     /// The BCP 47 locale that was asked for.
     pub locale: Option<String>,
-    /// The life the code has left.
+    /// The life the code or link has left.
     pub expires_in: Duration,
 }
 
@@ -69,12 +78,4 @@ pub(crate) fn open(url: Option<&str>, mode: Mode) -> Result<Box<dyn Sender>> {
         (None, Mode::Production) => Err(Error::config("no sender: production mode needs one that reaches users")),
         (Some(_), _) => Err(Error::config("no such sender; this build knows console:, none: and a callback")),
     }
-}
-
-/// The text of a message.
-pub(crate) fn text(code: &Secret, app: Option<&str>, expires_in: Duration) -> Secret {
-    let minutes = expires_in.as_secs().div_ceil(60).max(1);
-    let unit = if minutes == 1 { "minute" } else { "minutes" };
-    let app = app.map(|name| format!("{name} ")).unwrap_or_default();
-    Secret::from(format!("{} is your {app}code. It expires in {minutes} {unit}.", code.expose()))
 }

@@ -10,7 +10,7 @@ use super::payload::Payload;
 use super::types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
 use crate::client::Core;
 use crate::config::{Mode, Policy, Resend};
-use crate::deliver::{self, Message};
+use crate::deliver::{About, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind};
 use crate::identifier::Identifier;
@@ -213,11 +213,16 @@ impl Core {
         let outcome = self.store_code(entity, &order, policy, &to, data).await;
         let stored = outcome.inspect_err(|e| self.tell(EventKind::IssueRefused(e.kind()), purpose, Some(&to), None))?;
         let id = self.keys.public_id(entity, &stored.id);
+        let about = About { to: &to, purpose, locale: order.locale.as_deref(), life: stored.expires_in };
+        let said = self.texts.code(about, &stored.code)?;
         let message = Message {
             to,
             purpose: purpose.to_owned(),
-            text: deliver::text(&stored.code, self.settings.app_name.as_deref(), stored.expires_in),
             code: stored.code,
+            link: None,
+            subject: said.subject,
+            text: said.text,
+            html: said.html,
             id: id.clone(),
             locale: order.locale,
             expires_in: stored.expires_in,
@@ -280,7 +285,7 @@ impl Core {
         }
     }
 
-    async fn deliver(&self, message: &Message) -> Result<()> {
+    pub(super) async fn deliver(&self, message: &Message) -> Result<()> {
         let failed = |why| Error::new(ErrorKind::DeliveryFailed, why);
         match tokio::time::timeout(self.settings.send_deadline, self.sender.send(message)).await {
             Ok(Ok(())) => Ok(()),

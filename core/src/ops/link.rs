@@ -1,4 +1,4 @@
-//! `once.links`: issue, verify, peek.
+//! `once.links`: issue, send, verify, peek.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
+use url::{Position, Url};
 
 use super::check_purpose;
 use crate::client::Core;
+use crate::deliver::{About, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identifier::Identifier;
 use crate::key::Key;
@@ -36,10 +37,12 @@ pub struct LinkRequest {
     pub purpose: String,
     /// Anything to get back from `verify`, at most 2048 bytes of JSON. Whoever has the link can read it.
     pub data: Option<Value>,
-    /// The page that the link leads to; `token` is added to its query.
+    /// The page that the link leads to. The token takes the place of `{token}`, or else is added to the query as `token`.
     pub url: Option<String>,
     /// A life of its own. Default: `links.ttlSeconds`.
     pub ttl: Option<Duration>,
+    /// The message's BCP 47 locale, for [`Links::send`].
+    pub locale: Option<String>,
 }
 
 /// What [`Links::verify`] needs.
@@ -104,7 +107,17 @@ impl Links {
     /// # Errors
     /// `INVALID_EMAIL`, `INVALID_PHONE`, `INVALID_ARGUMENT`.
     pub fn issue(&self, request: &LinkRequest) -> Result<Link> {
-        self.core.open()?.issue_link(request)
+        Ok(self.core.open()?.issue_link(request)?.link)
+    }
+
+    /// Sends a new link by the client's sender, in the words of the option `messages`. Nothing is stored; limit it by
+    /// `once.limits`, as the adapters do.
+    ///
+    /// # Errors
+    /// As [`Links::issue`]; `INVALID_ARGUMENT` without `url`; `DELIVERY_FAILED`.
+    pub fn send(&self, request: LinkRequest) -> BoxFuture<'static, Result<Link>> {
+        let core = Arc::clone(&self.core);
+        Box::pin(async move { core.open()?.send_link(request).await })
     }
 
     /// Accepts a link, once (as often as it comes where `links.stateless` says so). One round trip, or none.
@@ -147,6 +160,14 @@ impl Links {
     }
 }
 
+/// A link that nobody has yet.
+struct New {
+    link: Link,
+    id: String,
+    to: Identifier,
+    life: Duration,
+}
+
 /// A link that is right by itself.
 struct Opened {
     followed: Followed,
@@ -164,7 +185,29 @@ struct Claims {
 }
 
 impl Core {
-    fn issue_link(&self, request: &LinkRequest) -> Result<Link> {
+    async fn send_link(&self, request: LinkRequest) -> Result<Link> {
+        let New { link, id, to, life } = self.issue_link(&request)?;
+        let Some(url) = link.url.clone() else {
+            return Err(Error::argument("url, the page that the link leads to, is needed to send one"));
+        };
+        let about = About { to: &to, purpose: &request.purpose, locale: request.locale.as_deref(), life };
+        let said = self.texts.link(about, &url)?;
+        let message = Message {
+            to,
+            purpose: request.purpose,
+            code: Secret::from(""),
+            link: Some(url),
+            subject: said.subject,
+            text: said.text,
+            html: said.html,
+            id,
+            locale: request.locale,
+            expires_in: life,
+        };
+        self.deliver(&message).await.map(|()| link)
+    }
+
+    fn issue_link(&self, request: &LinkRequest) -> Result<New> {
         check_purpose(&request.purpose)?;
         let to = Identifier::parse(&request.to, self.settings.region)?;
         let ttl = request.ttl.unwrap_or(self.settings.links.ttl);
@@ -177,8 +220,9 @@ impl Core {
         let now = self.clock.now_ms() / 1000;
         let mut id = [0; 16];
         self.random.fill(&mut id)?;
+        let id = URL_SAFE_NO_PAD.encode(id);
         let mut claims = json!({
-            "sub": to.as_str(), "purpose": request.purpose, "jti": URL_SAFE_NO_PAD.encode(id),
+            "sub": to.as_str(), "purpose": request.purpose, "jti": id,
             "iat": now, "exp": now + ttl.as_secs(),
         });
         if let Some(data) = &request.data {
@@ -186,7 +230,9 @@ impl Core {
         }
         let token = self.ring.link_keys().sign(claims.to_string().as_bytes())?;
         let url = request.url.as_deref().map(|url| with_token(url, &token)).transpose()?;
-        Ok(Link { token: token.into(), url: url.map(Secret::from), expires_at_ms: (now + ttl.as_secs()) * 1000 })
+        let link =
+            Link { token: token.into(), url: url.map(Secret::from), expires_at_ms: (now + ttl.as_secs()) * 1000 };
+        Ok(New { link, id, to, life: ttl })
     }
 
     fn open_link(&self, target: &LinkTarget) -> Result<Opened> {
@@ -209,10 +255,17 @@ impl Core {
     }
 }
 
+/// `{token}` may stand anywhere but in the host: in a path, or behind a `#`, where no server's log sees it.
 fn with_token(url: &str, token: &str) -> Result<String> {
-    let parsed = Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let has_place = url.contains("{token}");
+    let parsed =
+        Url::parse(&url.replace("{token}", token)).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let mut url = parsed.ok_or_else(|| Error::argument("url must be an absolute http or https URL"))?;
-    url.query_pairs_mut().append_pair("token", token);
+    if !has_place {
+        url.query_pairs_mut().append_pair("token", token);
+    } else if !url[Position::BeforePath..].contains(token) {
+        return Err(Error::argument("url must have {token} behind the host"));
+    }
     Ok(url.into())
 }
 

@@ -76,7 +76,10 @@ class DevInbox:
 
     def send(self, message: Message) -> None:
         """For the option `sender` of `Oncecode.open`."""
-        self._add(to=message.to, text=message.text, purpose=message.purpose, code=message.code)
+        code = message.code or None
+        self._add(
+            to=message.to, text=message.text, purpose=message.purpose, code=code, url=message.link
+        )
 
     def send_link(self, *, to: str, url: str, **_: object) -> None:
         """For `send` of the router's `links`."""

@@ -1,6 +1,7 @@
 """`/email/request` and `/email/verify`, of which the GET only looks: mail scanners follow links."""
 
 from contextlib import suppress
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -24,18 +25,23 @@ def add_links(routes: APIRouter, once: Opened, settings: Settings, links: LinkRo
     async def request_link(request: Request, body: request_model) -> JSONResponse:  # type: ignore[valid-type]
         said, client = given(body), client_of(once)
         to, data = address("email", said["email"]), own(said, settings)
-        link = client.links.issue(to=to, purpose=purpose, data=data or None, url=links["url"])
+        wanted: dict[str, Any] = {"to": to, "purpose": purpose, "data": data or None, "url": links["url"]}
+        link, send = client.links.issue(**wanted), links.get("send")
         # The address in the one spelling that all of its spellings have.
         identifier = (await client.links.peek(token=link.token, purpose=purpose)).identifier
         limit, ip = links.get("limit", "email"), await client_ip(client, request.scope)
         quota = await client.limits.hit(limit, key=identifier, ip=ip)
         try:
-            await called(
-                links["send"], to=identifier, url=link.url, data=data, expires_at=link.expires_at
-            )
+            if send is None:
+                link = await client.links.send(**wanted, locale=said.get("locale"))
+            else:
+                expires_at = link.expires_at
+                await called(send, to=identifier, url=link.url, data=data, expires_at=expires_at)
         except Exception as cause:
             with suppress(OncecodeError):
                 await client.limits.refund(limit, key=identifier, ip=ip)
+            if send is None:
+                raise
             raise DeliveryFailed("the email could not be sent") from cause
         answer = {
             "success": True,

@@ -64,6 +64,7 @@ class RequestLink(Body):
     """Whom to send a link to."""
 
     email: str
+    locale: Optional[str] = Field(None, description="The message's BCP 47 locale.")
 
 
 class VerifyLink(Body):

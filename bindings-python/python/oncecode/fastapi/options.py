@@ -44,10 +44,12 @@ class LinkRoutes(TypedDict, total=False):
     """How links reach people."""
 
     url: Required[str]
-    """The page that links lead to; it posts its `token` to `/email/verify`."""
-    send: Required[Callable[..., object]]
+    """The page that links lead to, with `token` in its query, or with the token for `{token}`; it
+    posts it to `/email/verify`."""
+    send: Callable[..., object]
     """Sends the email, called with `to`, `url`, `data` and `expires_at`; async or not. What it
-    raises is answered with `DELIVERY_FAILED`, and the limit gives back what it took."""
+    raises is answered with `DELIVERY_FAILED`, and the limit gives back what it took. Default: the
+    client's `sender` sends it."""
     purpose: str
     """What links are for. Default `verify-email`."""
     login: bool
@@ -82,8 +84,8 @@ class Settings:
             raise Config("purposes must not be empty")
         if RESERVED & set(self.fields):
             raise Config(f"fields must not be of {', '.join(sorted(RESERVED))}")
-        if self.links is not None and not ({"url", "send"} <= self.links.keys()):
-            raise Config("links need `url`, the page they lead to, and `send`, which sends emails")
+        if self.links is not None and "url" not in self.links:
+            raise Config("links need `url`, the page they lead to")
 
 
 async def called(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:

@@ -77,7 +77,8 @@ test("options that cannot work are refused when the router is made", async (t) =
     { login: "cookie" },
     { purposes: [] },
     { fields: ["phoneNumber"] },
-    { links: { url: "https://app.example" } },
+    { links: { send: () => {} } },
+    { links: { url: "https://app.example", send: "smtp" } },
   ]) {
     assert.throws(() => router(once, options), { name: "OncecodeError", code: "CONFIG" });
   }

@@ -12,7 +12,8 @@ test("a sender gets the message, and the code in it works", async (t) => {
   const to = phone();
   const sent = await once.codes.issue({ to: ` ${to.slice(0, 3)} ${to.slice(3)}`, purpose: "login", locale: "de-AT" });
   const [{ text, ...rest }] = messages;
-  const expected = { to, purpose: "login", code: sent.code, id: sent.id, locale: "de-AT", expiresInSeconds: 600 };
+  const words = { subject: "Ihr Acme-Code", segments: 1 };
+  const expected = { to, purpose: "login", code: sent.code, id: sent.id, locale: "de-AT", expiresInSeconds: 600, ...words };
   assert.deepEqual(rest, expected);
   assert.ok(text.includes(sent.code) && text.includes("Acme"));
 });

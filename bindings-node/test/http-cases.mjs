@@ -49,7 +49,10 @@ async function hold(express, { options, router: given, steps }, t) {
 
 function opened({ sender = "none:", ...options } = {}, world) {
   const senders = {
-    records: (message) => void (world.saved.message = { code: message.code, to: message.to }),
+    records: ({ code, to, link }) => {
+      world.saved.message = { code, to };
+      if (link) world.saved.link = { to, url: link, token: new URL(link).searchParams.get("token") };
+    },
     fails: () => {
       throw new Error("the provider is out");
     },
@@ -96,7 +99,7 @@ function routerOptions({ onVerified, links, ...options }, world) {
   return {
     ...options,
     ...(onVerified && { onVerified: verified[onVerified] }),
-    ...(links && { links: { ...links, send: send[links.send] } }),
+    ...(links && { links: { ...links, ...("send" in links && { send: send[links.send] }) } }),
   };
 }
 

@@ -35,6 +35,13 @@ class World:
 def lifespan(world: World, sender: str = "none:", **options: Any) -> Lifespan:
     def records(message: oncecode.Message) -> None:
         world.saved["message"] = {"code": message.code, "to": message.to}
+        if message.link:
+            token = re.search(r"[?&]token=([^&]+)", message.link)
+            world.saved["link"] = {
+                "to": message.to,
+                "url": message.link,
+                "token": token and token[1],
+            }
 
     def fails(_: oncecode.Message) -> None:
         raise RuntimeError("the provider is out")
@@ -118,8 +125,10 @@ def router_options(options: dict[str, Any], world: World) -> dict[str, Any]:
             given["on_verified"]
         ]
     if "links" in given:
-        send = {"records": records, "fails": fails}[given["links"]["send"]]
-        given["links"] = {**given["links"], "send": send}
+        send = {"records": records, "fails": fails}
+        given["links"] = {
+            name: send[value] if name == "send" else value for name, value in given["links"].items()
+        }
     return given
 
 

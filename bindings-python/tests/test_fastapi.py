@@ -53,7 +53,8 @@ def bare(once: Lifespan, **options) -> FastAPI:
         {"login": "cookie"},
         {"purposes": []},
         {"fields": ["phoneNumber"]},
-        {"links": {"url": "https://app.example"}},
+        {"links": {"send": print}},
+        {"links": {"url": "https://app.example", "send": "smtp"}},
     ],
 )
 def test_options_that_cannot_work_are_refused_when_the_router_is_made(options):

@@ -313,10 +313,11 @@ async fn of_links(once: &Oncecode, what: &str, with: &Value) -> Result<Value, Er
     let text = |name: &str| with.get(name).and_then(Value::as_str).map(str::to_owned);
     let purpose = text("purpose").unwrap_or_default();
     let links = once.links();
-    if what == "issue" {
+    if what == "issue" || what == "send" {
         let mut request = LinkRequest::new(text("to").unwrap_or_default(), purpose);
-        (request.data, request.url) = (with.get("data").cloned(), text("url"));
-        return links.issue(&request).map(|link| json!({ "token": link.token.expose() }));
+        (request.data, request.url, request.locale) = (with.get("data").cloned(), text("url"), text("locale"));
+        let link = if what == "send" { links.send(request).await } else { links.issue(&request) };
+        return link.map(|link| json!({ "token": link.token.expose() }));
     }
     let mut target = LinkTarget::new(text("token").unwrap_or_default(), purpose);
     target.to = text("to");

@@ -216,7 +216,7 @@ class Options(TypedDict, total=False):
     messages: Mapping[str, Mapping[str, MessageTemplates]] | None
     """Templates of your own for messages, by purpose (`"*"` for all) and BCP 47 locale."""
     locale: str | None
-    """The BCP 47 locale of messages for which none was asked, or one without texts. Default `en`."""
+    """The BCP 47 locale of messages for which none was asked, or that has none. Default `en`."""
     domain: str | Sequence[str] | None
     """The site that codes in SMS are bound to, such as `example.com`: browsers fill them in there.
     A list names the page's site and that of its frame which asks for the code."""
@@ -255,7 +255,7 @@ def split(
 ) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
-    for name in {"limits", "links", "messages", "policy", "purposes", "sessions", "tokens"} & plain.keys():
+    for name in _MAPPINGS & plain.keys():
         if not isinstance(plain[name], Mapping):
             raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
     sender = plain.pop("sender") if callable(plain.get("sender")) else None
@@ -285,6 +285,7 @@ def _encode(name: str, value: object) -> str:
     return text
 
 
+_MAPPINGS = {"limits", "links", "messages", "policy", "purposes", "sessions", "tokens"}
 _EXPECTED = {
     "secret": "a string or a list of strings, newest first",
     "index_secret": "a string",

@@ -25,7 +25,12 @@ def add_links(routes: APIRouter, once: Opened, settings: Settings, links: LinkRo
     async def request_link(request: Request, body: request_model) -> JSONResponse:  # type: ignore[valid-type]
         said, client = given(body), client_of(once)
         to, data = address("email", said["email"]), own(said, settings)
-        wanted: dict[str, Any] = {"to": to, "purpose": purpose, "data": data or None, "url": links["url"]}
+        wanted: dict[str, Any] = {
+            "to": to,
+            "purpose": purpose,
+            "data": data or None,
+            "url": links["url"],
+        }
         link, send = client.links.issue(**wanted), links.get("send")
         # The address in the one spelling that all of its spellings have.
         identifier = (await client.links.peek(token=link.token, purpose=purpose)).identifier

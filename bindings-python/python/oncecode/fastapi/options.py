@@ -86,6 +86,8 @@ class Settings:
             raise Config(f"fields must not be of {', '.join(sorted(RESERVED))}")
         if self.links is not None and "url" not in self.links:
             raise Config("links need `url`, the page they lead to")
+        if self.links is not None and not callable(self.links.get("send", print)):
+            raise Config("links: `send` must be a callable")
 
 
 async def called(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:

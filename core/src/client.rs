@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::task::AbortHandle;
 
 use crate::config::{LimitRule, Mode, Options, Policy, SecretOption, Settings, from_env};
-use crate::deliver::{self, Sender, Texts};
+use crate::deliver::{self, Sender, SenderSettings, Texts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Events, Listener};
 use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
 use crate::ops::{
-    self, Admin, Cache, Cached, Codes, Flights, Health, Idempotency, Limits, Links, Locks, Sessions, TokenCache,
-    Tokens, Totp,
+    self, Admin, Cache, Cached, Codes, Delivery, Flights, Health, Idempotency, Limits, Links, Locks, Sessions,
+    TokenCache, Tokens, Totp,
 };
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
@@ -61,7 +61,7 @@ pub struct Builder {
     url: String,
     options: Options,
     store: Option<Box<dyn Store>>,
-    sender: Option<Box<dyn Sender>>,
+    senders: Vec<Box<dyn Sender>>,
     events: Option<Listener>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
@@ -141,6 +141,11 @@ impl Oncecode {
         Links { core: Arc::clone(&self.core) }
     }
 
+    /// What becomes of messages: status callbacks.
+    pub fn sender(&self) -> Delivery {
+        Delivery { core: Arc::clone(&self.core) }
+    }
+
     /// Production or development, as it was opened.
     pub fn mode(&self) -> Mode {
         self.core.settings.mode
@@ -206,9 +211,10 @@ impl Builder {
         self
     }
 
-    /// A sender of your own, such as a [`Callback`](crate::Callback).
+    /// A sender of your own, such as a [`Callback`](crate::Callback), instead of those that the options name; or, where they
+    /// name `callback:0` and so on, in its place. Called again, it adds the next one.
     pub fn sender(mut self, sender: impl Sender) -> Self {
-        self.sender = Some(Box::new(sender));
+        self.senders.push(Box::new(sender));
         self
     }
 
@@ -243,10 +249,7 @@ impl Builder {
         warn(&settings);
         identifier::warm_up();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let sender = match self.sender {
-            Some(sender) => sender,
-            None => deliver::open(self.options.sender.as_deref(), settings.mode)?,
-        };
+        let sender = deliver::open(&self.options.sender, self.senders, &sender_settings(&settings, &clock))?;
         let texts = Texts::new(&settings)?;
         let ring = Keyring::new(&settings.secrets, settings.index_secret.as_ref())?;
         let keys = Keyspace::new(&settings.key_prefix, settings.readable_keys)?;
@@ -333,6 +336,16 @@ impl Core {
         let network = network(ip)?;
         let key = || self.keys.key(&self.ring, "ip", &[operation, purpose, &network]);
         Ok((limit.max > 0).then(|| Gate { key: key(), limit }))
+    }
+}
+
+fn sender_settings(settings: &Settings, clock: &Arc<dyn Clock>) -> SenderSettings<'static> {
+    SenderSettings {
+        mode: settings.mode,
+        deadline: settings.send_deadline,
+        breaker: settings.breaker,
+        clock: Arc::clone(clock),
+        var: &|name: &str| std::env::var(name).ok(),
     }
 }
 

@@ -6,6 +6,7 @@ mod limits;
 mod messages;
 mod options;
 mod policy;
+mod sender;
 mod session;
 mod token;
 
@@ -18,6 +19,7 @@ pub use messages::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates
 pub(crate) use options::Settings;
 pub use options::{Mode, Options, PurgeOption, SecretOption};
 pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};
+pub use sender::{SenderOption, SenderSpec, WebhookOptions};
 pub use session::SessionOptions;
 pub(crate) use session::SessionPolicy;
 pub(crate) use token::{LONGEST_TOKEN, TokenPolicy};

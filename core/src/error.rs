@@ -90,6 +90,15 @@ kinds! {
     StoreUnavailable "STORE_UNAVAILABLE" 503 Fault true;
     /// The message could not be sent. The cooldown and quota were given back.
     DeliveryFailed "DELIVERY_FAILED" 502 Fault true;
+    /// The address exists and cannot be reached: a landline, a full or unknown mailbox, a user who opted out. The cooldown
+    /// and quota were given back.
+    Unreachable "UNREACHABLE" 422 Refusal false;
+    /// The provider's account may not send to that country. The cooldown and quota were given back.
+    RegionBlocked "REGION_BLOCKED" 422 Refusal false;
+    /// The provider takes no more messages for now, or too many wait to be sent. The cooldown and quota were given back.
+    DeliveryLimited "DELIVERY_LIMITED" 503 Fault true;
+    /// Not signed by the provider whose callback it claims to be.
+    InvalidSignature "INVALID_SIGNATURE" 403 Refusal false;
     /// The options or the environment cannot work; the message says what to change.
     Config "CONFIG" 500 Fault false;
     /// The client was closed.
@@ -110,7 +119,7 @@ pub struct Error {
     attempts_left: Option<u32>,
     undone: bool,
     headers: Vec<(&'static str, String)>,
-    /// The store was reached and said no.
+    /// The store or sender was reached and said no.
     answered: bool,
     #[source]
     source: Option<Source>,
@@ -156,10 +165,9 @@ impl Error {
         self
     }
 
-    /// Says that the store is known to have done nothing: it was never asked, or refused before it began. Without this,
-    /// whether it did is unknown, and nobody may ask another store instead.
-    #[cfg_attr(not(any(feature = "redis", feature = "postgres", feature = "mysql")), allow(dead_code))]
-    pub(crate) fn undone(mut self) -> Self {
+    /// Says that the store or sender is known to have done nothing: it was never asked, or refused before it began. Without
+    /// this, whether it did is unknown, and nobody may ask another one instead.
+    pub fn undone(mut self) -> Self {
         self.undone = true;
         self
     }
@@ -169,10 +177,16 @@ impl Error {
         self.undone
     }
 
-    /// Says whether the store was reached and refused, which is no outage.
+    /// Says whether the store or sender was reached and refused, which is no outage.
     pub(crate) fn answered(mut self, yes: bool) -> Self {
         self.answered = yes;
         self
+    }
+
+    /// [`Error::answered`] was said.
+    #[cfg_attr(not(feature = "sending"), allow(dead_code))]
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered
     }
 
     /// Whether the store was late or out of reach, so that another call would fare no better.

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::header::HeaderMap;
+use reqwest::{Client, Method};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -80,10 +80,17 @@ impl Http {
     }
 
     /// One request, sent at most once.
-    pub(crate) async fn post(&self, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
         let _turn = self.turns.acquire().await.map_err(|_| Failure::Closed)?;
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Failure::Closed)?;
-        let mut answer = client.post(url.clone()).headers(headers).body(body).send().await.map_err(failure)?;
+        let mut answer =
+            client.request(method, url.clone()).headers(headers).body(body).send().await.map_err(failure)?;
         let (status, headers) = (answer.status().as_u16(), std::mem::take(answer.headers_mut()));
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(failure)? {

@@ -9,7 +9,7 @@ mod config;
 mod deliver;
 mod error;
 mod event;
-#[cfg(feature = "upstash")]
+#[cfg(feature = "http")]
 mod http;
 mod identifier;
 mod ip;
@@ -31,17 +31,19 @@ pub use config::{
 };
 pub use config::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates};
 pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
+pub use config::{SenderOption, SenderSpec, WebhookOptions};
 pub use deliver::{Callback, Encoding, Message, Segments, Sender, sms_segments};
+pub use deliver::{DeliveryState, DeliveryStatus, StatusRequest};
 pub use error::{Class, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, Listener};
 pub use identifier::Identifier;
 pub use key::Key;
-pub use ops::Health;
 pub use ops::{Admin, Copied, CopyRequest, Progress};
 pub use ops::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};
 pub use ops::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use ops::{Claims, Followed, Link, LinkRequest, LinkTarget, Links, SignRequest, Tokens};
 pub use ops::{Codes, IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
+pub use ops::{Delivery, Health};
 pub use ops::{Enrolment, OtpAlgorithm, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpRequest};
 pub use ops::{HitRequest, Limits, Quota};
 pub use ops::{Lock, LockRequest, Locks};

@@ -129,7 +129,7 @@ fn readable_keys_show_the_address_and_nothing_else() {
 fn public_types_do_not_print_what_they_hold() {
     let code = "0123456789";
     let mut options = Options::from_json(&options(json!({})).to_string()).expect("options");
-    options.sender = Some("smtp://me:hunter2@mail.example.com".into());
+    options.sender = "smtp://me:hunter2@mail.example.com".into();
     let payload = || code.as_bytes().to_vec();
     let kept = Issued::Kept { id: [1; 16], sealed: payload(), expires_in: support::LONG, attempts_left: 1 };
     let peeked = Peeked {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use oncecode::testkit::{FakeClock, Recorder};
 use oncecode::{
-    Callback, ErrorKind, Event, IssueRequest, Message, Mode, Oncecode, Options, ResendRequest, Sent, Target,
-    VerifyRequest,
+    Callback, ErrorKind, Event, IssueRequest, Message, Mode, Oncecode, Options, ResendRequest, SenderOption, Sent,
+    Target, VerifyRequest,
 };
 
 const SECRET: &str = "a secret of thirty-two bytes or more";
@@ -162,7 +162,7 @@ async fn a_closed_client_says_so() {
 async fn production_does_not_start_without_a_way_to_reach_users() {
     for sender in [None, Some("console:"), Some("none:"), Some("carrier-pigeon:")] {
         let mut options = Options::default();
-        options.sender = sender.map(str::to_owned);
+        options.sender = sender.map(SenderOption::from).unwrap_or_default();
         let error = Oncecode::builder("memory:").options(options).secret(SECRET).open().await.expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Config, "{sender:?}");
     }

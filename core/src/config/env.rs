@@ -4,6 +4,7 @@ use url::Url;
 
 use super::options::{Mode, Options, SecretOption};
 use super::policy::LimitOption;
+use super::sender::{SenderOption, SenderSpec};
 use super::token::TokenKey;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -15,8 +16,9 @@ const UPSTASH_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
 ///
 /// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else
 /// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else (in development) `memory:`.
-/// Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Tokens: `JWT_SECRET` is their HS256 key. Sender: `ONCECODE_SENDER`,
-/// else `SMS_PROVIDER`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
+/// Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Tokens: `JWT_SECRET` is their HS256 key. Sender: `ONCECODE_SENDER`
+/// (one URL, or several with spaces between them), else `SMS_PROVIDER`, and after it `sendgrid:` where there is a
+/// `SENDGRID_API_KEY`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
 pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
     let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
     let flag = |name: &str| {
@@ -34,8 +36,8 @@ pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, 
         .into_iter()
         .collect();
     options.sender = match flag("ENABLE_REAL_OTP") {
-        Some(false) if options.mode == Mode::Development => Some("console:".into()),
-        _ => first(&["ONCECODE_SENDER"]).or_else(|| first(&["SMS_PROVIDER"]).map(provider)),
+        Some(false) if options.mode == Mode::Development => "console:".into(),
+        _ => senders(&first),
     };
     if flag("ENABLE_RATE_LIMIT") == Some(false) {
         let off = Some(LimitOption::Off);
@@ -64,6 +66,21 @@ fn upstash(url: &str, token: Option<String>) -> Result<String> {
     let mut parsed = parsed.ok_or_else(wrong)?;
     parsed.set_password(Some(token.trim())).map_err(|()| wrong())?;
     Ok(format!("upstash+{parsed}"))
+}
+
+fn senders(first: &impl Fn(&[&str]) -> Option<String>) -> SenderOption {
+    let ours = first(&["ONCECODE_SENDER"]);
+    let urls: Vec<String> = match &ours {
+        Some(urls) => urls.split_whitespace().map(str::to_owned).collect(),
+        None => {
+            let phones = first(&["SMS_PROVIDER"]).map(provider);
+            // It says who sends SMS; emails have a provider of their own. The console shows both.
+            let emails = first(&["SENDGRID_API_KEY"]).filter(|_| phones.as_deref() != Some("console:"));
+            let emails = emails.map(|_| "sendgrid:".to_owned()).filter(|_| phones.as_deref() != Some("sendgrid:"));
+            phones.into_iter().chain(emails).collect()
+        }
+    };
+    SenderOption(urls.into_iter().map(SenderSpec::Url).collect())
 }
 
 /// `SMS_PROVIDER=mock` is the console; others are schemes without their colon.
@@ -114,11 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn phones_and_emails_have_the_senders_that_are_named() {
+        let senders = |vars: &[(&str, &str)]| -> Vec<SenderSpec> {
+            read(&[vars, &[("NODE_ENV", "development")]].concat()).expect("env").1.sender.0
+        };
+        let urls = |urls: &[&str]| -> Vec<_> { urls.iter().map(|url| SenderSpec::Url((*url).to_owned())).collect() };
+        let (sms, key) = (("SMS_PROVIDER", "twilio"), ("SENDGRID_API_KEY", "SG.x"));
+        assert_eq!(senders(&[sms]), urls(&["twilio:"]));
+        assert_eq!(senders(&[sms, key]), urls(&["twilio:", "sendgrid:"]));
+        assert_eq!(senders(&[key]), urls(&["sendgrid:"]));
+        assert_eq!(senders(&[("SMS_PROVIDER", "mock"), key]), urls(&["console:"]));
+        assert_eq!(senders(&[sms, key, ("ONCECODE_SENDER", "msg91:  smtp://h")]), urls(&["msg91:", "smtp://h"]));
+        assert_eq!(senders(&[sms, ("ENABLE_REAL_OTP", "false")]), urls(&["console:"]));
+        assert!(senders(&[]).is_empty());
+    }
+
+    #[test]
     fn the_seeds_flags_are_understood() {
         let (_, options) =
             read(&[("NODE_ENV", "development"), ("SMS_PROVIDER", "mock"), ("ENABLE_RATE_LIMIT", "false")])
                 .expect("env");
-        assert_eq!(options.sender.as_deref(), Some("console:"));
+        assert_eq!(options.sender, "console:".into());
         assert_eq!(options.policy.issue_limit, Some(LimitOption::Off));
         assert_eq!(options.policy.failure_budget, None, "the failure budget is not a rate limit");
     }

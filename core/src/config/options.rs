@@ -11,6 +11,7 @@ use super::breaker::{Breaker, BreakerOption};
 use super::limits::{LimitDefinition, LimitRule, rules};
 use super::messages::{DomainOption, MessageOptions};
 use super::policy::{Policy, PolicyOptions, duration};
+use super::sender::SenderOption;
 use super::session::{SessionOptions, SessionPolicy};
 use super::token::{LinkOptions, LinkPolicy, TokenOptions, TokenPolicy};
 use crate::error::{Error, Result};
@@ -65,8 +66,8 @@ pub struct Options {
     pub tokens: TokenOptions,
     /// Rules for links; what is absent keeps its default.
     pub links: LinkOptions,
-    /// Where messages go: `console:` or `none:` (both development only), or set by the builder's callback.
-    pub sender: Option<String>,
+    /// Who sends: URLs such as `twilio:`, webhooks, or a list of them. `console:` and `none:` are for development only.
+    pub sender: SenderOption,
     /// The app's name in messages.
     #[serde(alias = "app_name")]
     pub app_name: Option<String>,
@@ -316,12 +317,10 @@ fn one_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secre
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A sender's URL may hold credentials.
-        let sender = self.sender.as_deref().map(|url| url.split(':').next().unwrap_or_default());
         f.debug_struct("Options")
             .field("mode", &self.mode)
             .field("secret", &self.secret)
-            .field("sender", &sender)
+            .field("sender", &self.sender)
             .field("policy", &self.policy)
             .field("purposes", &self.purposes)
             .finish_non_exhaustive()

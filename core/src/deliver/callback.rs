@@ -8,7 +8,8 @@ use crate::store::BoxFuture;
 
 type Call = dyn Fn(Message) -> BoxFuture<'static, Result<()>> + Send + Sync;
 
-/// Calls a function for every message.
+/// Calls a function for every message. In a list, an error that is [`Error::undone`](crate::Error::undone) has the next
+/// sender send it.
 pub struct Callback(Box<Call>);
 
 impl Callback {

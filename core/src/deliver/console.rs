@@ -1,10 +1,20 @@
-//! `console:`: shows the message to the developer instead of sending it.
+//! `console:` shows the message to the developer instead of sending it; `none:` does not even that.
 
 use std::io::Write;
 
 use super::{Message, Sender};
 use crate::error::Result;
 use crate::store::BoxFuture;
+
+/// Sends nothing: the code is only in the answer of `issue`. Development only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nowhere;
+
+impl Sender for Nowhere {
+    fn send<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
 
 /// Writes messages to standard output, code and address included. Development only.
 #[derive(Clone, Copy, Debug)]

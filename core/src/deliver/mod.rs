@@ -1,19 +1,34 @@
-//! The sender contract and the table of senders.
+//! The sender contract.
 
+mod address;
+mod breaker;
 mod callback;
+#[cfg(feature = "sending")]
+mod carrier;
 mod console;
+mod list;
+mod open;
+#[cfg(feature = "http")]
+mod posting;
+#[cfg(feature = "http")]
+mod provider;
+mod status;
 mod text;
+#[cfg(feature = "twilio")]
+mod twilio;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
 
 pub use callback::Callback;
-pub(crate) use console::Console;
+pub(crate) use open::{SenderSettings, open};
+pub use status::{DeliveryState, DeliveryStatus, StatusRequest};
 pub(crate) use text::{About, Texts};
 pub use text::{Encoding, Segments, sms_segments};
 
-use crate::config::Mode;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::identifier::Identifier;
 use crate::secret::Secret;
 use crate::store::BoxFuture;
@@ -51,31 +66,20 @@ impl Debug for Message {
 }
 
 /// Sends messages. A failure cancels the challenge and gives cooldown and quota back.
+///
+/// In a list, the next sender gets the message only where this one's error says that it was surely not sent:
+/// [`Error::undone`](crate::Error::undone).
 pub trait Sender: Debug + Send + Sync + 'static {
     /// Sends one message. The caller bounds it with a deadline.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<()>>;
-}
 
-/// Sends nothing: the code is only in the answer of `issue`. Development only.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Nowhere;
-
-impl Sender for Nowhere {
-    fn send<'a>(&'a self, _: &'a Message) -> BoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(Ok(())))
+    /// Whether it can send to such an address. Of a list, the first that can does.
+    fn serves(&self, _: &Identifier) -> bool {
+        true
     }
-}
 
-/// Opens the sender that `url` names; the console is the default in development.
-pub(crate) fn open(url: Option<&str>, mode: Mode) -> Result<Box<dyn Sender>> {
-    let scheme = url.map(|url| url.split_once(':').map_or(url, |(scheme, _)| scheme));
-    match (scheme, mode) {
-        (None | Some("console"), Mode::Development) => Ok(Box::new(Console)),
-        (Some("none"), Mode::Development) => Ok(Box::new(Nowhere)),
-        (Some("console" | "none"), Mode::Production) => {
-            Err(Error::config("console: and none: reach no user and are not possible in production mode"))
-        }
-        (None, Mode::Production) => Err(Error::config("no sender: production mode needs one that reaches users")),
-        (Some(_), _) => Err(Error::config("no such sender; this build knows console:, none: and a callback")),
+    /// What a status callback says; `None` where it is not this sender's.
+    fn status(&self, _: &StatusRequest) -> Option<Result<DeliveryStatus>> {
+        None
     }
 }

@@ -30,7 +30,8 @@ impl Codes {
     ///
     /// # Errors
     /// `INVALID_PHONE`, `INVALID_EMAIL`, `INVALID_ARGUMENT`; `COOLDOWN`, `RATE_LIMITED` and `TOO_MANY_ATTEMPTS` (the failure
-    /// budget is spent) with `retry_after`; `DELIVERY_FAILED` (nothing was counted); `STORE_UNAVAILABLE`.
+    /// budget is spent) with `retry_after`; `STORE_UNAVAILABLE`. Where nothing was sent, nothing was counted: `DELIVERY_FAILED`,
+    /// `DELIVERY_LIMITED`, `UNREACHABLE`, `REGION_BLOCKED`, and `CONFIG` where the provider refuses the credentials.
     pub fn issue(&self, request: IssueRequest) -> BoxFuture<'static, Result<Sent>> {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
@@ -282,15 +283,6 @@ impl Core {
                 Ok(Stored { id, code, expires_in, attempts_left, kept: true })
             }
             Issued::Refused(why) => Err(refusal(why)),
-        }
-    }
-
-    pub(super) async fn deliver(&self, message: &Message) -> Result<()> {
-        let failed = |why| Error::new(ErrorKind::DeliveryFailed, why);
-        match tokio::time::timeout(self.settings.send_deadline, self.sender.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(failed("the sender failed; nothing was counted").with_source(e)),
-            Err(_) => Err(failed("the sender did not finish in time; nothing was counted")),
         }
     }
 

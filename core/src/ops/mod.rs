@@ -3,6 +3,7 @@
 mod admin;
 mod cache;
 mod code;
+mod delivery;
 mod flight;
 mod health;
 mod idempotency;
@@ -25,6 +26,7 @@ pub(crate) mod upkeep;
 pub use admin::{Admin, Copied, CopyRequest, Progress};
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
+pub use delivery::Delivery;
 pub(crate) use flight::Flights;
 pub use health::Health;
 pub use idempotency::{Begun, Claim, Idempotency, IdempotencyRequest, Reply};

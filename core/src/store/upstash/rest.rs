@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -77,7 +78,7 @@ impl Rest {
         if let Some(token) = self.sync_token.read().unwrap_or_else(PoisonError::into_inner).clone() {
             headers.insert(SYNC_TOKEN, token);
         }
-        let mut reply = self.http.post(&self.url, headers, body).await.map_err(failed)?;
+        let mut reply = self.http.send(Method::POST, &self.url, headers, body).await.map_err(failed)?;
         if let Some(token) = reply.headers.remove(SYNC_TOKEN) {
             *self.sync_token.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
         }

@@ -30,7 +30,7 @@ async fn main() -> Result<(), Failure> {
 
 async fn connect(url: &str) -> Result<Oncecode, oncecode::Error> {
     let mut options = Options::default();
-    options.sender = Some("none:".into());
+    options.sender = "none:".into();
     // A server that stalls for a moment shows in the times; it does not end the run.
     options.deadline_ms = Some(10_000.0);
     Oncecode::builder(url)

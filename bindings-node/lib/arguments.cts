@@ -78,7 +78,7 @@ export function written(name: string, value: unknown): string {
   return said;
 }
 
-function field(from: unknown, name: string): unknown {
+export function field(from: unknown, name: string): unknown {
   try {
     return (from as Record<string, unknown>)[name];
   } catch (cause) {

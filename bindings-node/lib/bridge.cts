@@ -58,7 +58,7 @@ export class Connection {
     runSoon();
     return new Promise((settle) => {
       const hooks = this.#hooks;
-      const context = hooks.send || hooks.tell ? new AsyncResource("oncecode") : undefined;
+      const context = hooks.sends.length > 0 || hooks.tell ? new AsyncResource("oncecode") : undefined;
       calls[number] = { settle, hooks, context };
     });
   }
@@ -107,7 +107,7 @@ function read(news: unknown[]): void {
         process.emitWarning(news[at + 2] as string, "OncecodeWarning");
         break;
       case SEND:
-        if (call) void send(call, news[at + 2] as Message, news[at + 3]);
+        if (call) void send(call, news[at + 2] as Message, news[at + 3], news[at + 4] as number);
         break;
       case EVENT:
         if (call) tell(call, news[at + 2] as OncecodeEvent & { atMs: number });
@@ -125,13 +125,14 @@ function settle(call: Call, news: unknown[]): void {
   call.settle(news);
 }
 
-async function send(call: Call, message: Message, report: unknown): Promise<void> {
+async function send(call: Call, message: Message, report: unknown, which: number): Promise<void> {
   const to = report as Parameters<typeof native.report>[0];
   try {
-    await call.context?.runInAsyncScope(call.hooks.send!, undefined, message);
-    native.report(to, true);
+    await call.context?.runInAsyncScope(call.hooks.sends[which]!, undefined, message);
+    native.report(to, true, false);
   } catch (cause) {
-    if (native.report(to, false)) call.thrown = { cause };
+    const undone = (cause as { notSent?: unknown } | null | undefined)?.notSent === true;
+    if (native.report(to, false, undone)) call.thrown = { cause };
   }
 }
 

@@ -23,6 +23,10 @@ export const ERROR_CODES = [
   "LINK_EXPIRED",
   "STORE_UNAVAILABLE",
   "DELIVERY_FAILED",
+  "UNREACHABLE",
+  "REGION_BLOCKED",
+  "DELIVERY_LIMITED",
+  "INVALID_SIGNATURE",
   "CONFIG",
   "CLOSED",
   "INTERNAL",
@@ -54,6 +58,10 @@ export const ERROR_CODES = [
  * | `LINK_EXPIRED` | 400 | the link was good and its time is over |
  * | `STORE_UNAVAILABLE` | 503 | the store did not answer in time or refused; nothing was accepted |
  * | `DELIVERY_FAILED` | 502 | the message could not be sent; cooldown and quota were given back |
+ * | `UNREACHABLE` | 422 | the address exists and cannot be reached: a landline, a full mailbox, a user who opted out; cooldown and quota were given back |
+ * | `REGION_BLOCKED` | 422 | the provider's account may not send to that country; cooldown and quota were given back |
+ * | `DELIVERY_LIMITED` | 503 | the provider takes no more for now, or too many messages wait; cooldown and quota were given back |
+ * | `INVALID_SIGNATURE` | 403 | not signed by the provider whose callback it claims to be |
  * | `CONFIG` | 500 | the options or the environment cannot work; the message says what to change |
  * | `CLOSED` | 500 | the client was closed |
  * | `INTERNAL` | 500 | a bug in oncecode; please report it |

@@ -10,6 +10,7 @@ import { Limits } from "./limits.cjs";
 import { Totp } from "./totp.cjs";
 import { Links } from "./links.cjs";
 import { type OncecodeOptions, hooksOnly, split, storeUrl } from "./options.cjs";
+import { Delivery } from "./delivery.cjs";
 import { Sessions } from "./sessions.cjs";
 import { Tokens } from "./tokens.cjs";
 
@@ -18,6 +19,7 @@ export type { OncecodeErrorCode, OncecodeErrorDetails } from "./errors.cjs";
 export type { Admin, Copied, CopyRequest } from "./admin.cjs";
 export type { Cache, CacheEntry, CacheKey, CacheRequest, CacheSetRequest } from "./cache.cjs";
 export type { Challenge, Codes, IssueRequest, ResendRequest, Sent, Target, Verified, VerifyRequest } from "./codes.cjs";
+export type { Delivery, DeliveryState, DeliveryStatus, StatusRequest } from "./delivery.cjs";
 export type { Health } from "./health.cjs";
 export type {
   Begun,
@@ -45,7 +47,9 @@ export type {
   OncecodeOptions,
   PolicyOptions,
   PurgeOptions,
+  SenderOption,
   SendMessage,
+  WebhookOptions,
 } from "./options.cjs";
 
 /**
@@ -78,6 +82,8 @@ export class Oncecode {
   readonly tokens: Tokens;
   /** Links for email: issue, verify, peek. */
   readonly links: Links;
+  /** What becomes of messages: status callbacks. */
+  readonly sender: Delivery;
   /** Moving to another store: copy. */
   readonly admin: Admin;
   readonly #connection: Connection;
@@ -95,6 +101,7 @@ export class Oncecode {
     this.sessions = new Sessions(connection);
     this.tokens = new Tokens(connection);
     this.links = new Links(connection);
+    this.sender = new Delivery(connection);
   }
 
   /**
@@ -109,7 +116,7 @@ export class Oncecode {
     const store = storeUrl(url);
     const { json, hooks } = split(options);
     const connection = new Connection(hooks);
-    values(await connection.ask((client, call) => client.open(call, store, json, !!hooks.send, !!hooks.tell)));
+    values(await connection.ask((client, call) => client.open(call, store, json, hooks.sends.length, !!hooks.tell)));
     return new Oncecode(connection);
   }
 
@@ -124,7 +131,7 @@ export class Oncecode {
   static async fromEnv(functions: Pick<OncecodeOptions, "sender" | "events"> = {}): Promise<Oncecode> {
     const hooks = hooksOnly(functions);
     const connection = new Connection(hooks);
-    values(await connection.ask((client, call) => client.openFromEnv(call, !!hooks.send, !!hooks.tell)));
+    values(await connection.ask((client, call) => client.openFromEnv(call, hooks.sends.length, !!hooks.tell)));
     return new Oncecode(connection);
   }
 

@@ -32,8 +32,12 @@ export interface OncecodeOptions {
   tokens?: TokenOptions | undefined;
   /** Rules for links; what is absent keeps its default. */
   links?: LinkOptions | undefined;
-  /** Who sends: `"console:"` (prints) or `"none:"` (both development only), or a function of yours. */
-  sender?: string | SendMessage | undefined;
+  /**
+   * Who sends: `"twilio:"`, `"msg91:"`, `"sendgrid:"`, `"smtp://…"`, `"webhook+https://…"`, `"console:"` or `"none:"` (these two
+   * in development only), a webhook by its template, or a function of yours. Of a list, the first that serves an address sends, and the next
+   * where it surely did not: docs/senders.md.
+   */
+  sender?: SenderOption | readonly SenderOption[] | undefined;
   /** Told of everything that happens, soon after. Default: nobody is. */
   events?: ((event: OncecodeEvent) => void) | undefined;
   /** The app's name in messages. */
@@ -202,10 +206,37 @@ export interface LimitOptions {
   windowSeconds: number;
 }
 
+/** Who sends: a URL, a webhook, or a function. */
+export type SenderOption = string | WebhookOptions | SendMessage;
+
+/**
+ * How a gateway is asked. `{to}`, `{digits}` (`to` without its `+`), `{text}`, `{code}`, `{link}`, `{subject}`, `{html}`, `{id}`,
+ * `{purpose}`, `{locale}`, `{minutes}` and `{key}` (the same for every try of one message) are filled in, escaped for the
+ * place where they stand.
+ */
+export interface WebhookOptions {
+  /** `https://…`; `http://…` for a gateway nearby. Placeholders may stand in its path and query. */
+  url: string;
+  /** Default `"POST"`. */
+  method?: string | undefined;
+  /** Such as `{ Authorization: "Bearer …" }`. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Default: JSON of all there is. Of `GET`: none. */
+  body?: string | undefined;
+  /** `"application/json"` (default), `"application/x-www-form-urlencoded"`, `"text/xml"`, `"text/plain"`. */
+  contentType?: string | undefined;
+  /** What it serves; default both. */
+  serves?: "phone" | "email" | undefined;
+  /** What the body of a successful answer holds, for gateways that answer 200 to everything. */
+  expect?: string | undefined;
+  /** Whether it knows a message by the header `Idempotency-Key`: then it is asked again where its answer was lost. */
+  idempotent?: boolean | undefined;
+}
+
 /**
  * Sends a message. When it throws, rejects or takes longer than `sendDeadlineMs`, the operation fails with
  * `DELIVERY_FAILED`, and cooldown and quota are given back. It runs in the async context of the operation
- * (`AsyncLocalStorage`).
+ * (`AsyncLocalStorage`). In a list, an error with `notSent: true` says that nothing was sent, so that the next may.
  */
 export type SendMessage = (message: Message) => void | Promise<unknown>;
 
@@ -271,7 +302,7 @@ export interface OncecodeEvent {
 
 /** The app's functions among the options. */
 export interface Hooks {
-  readonly send: SendMessage | undefined;
+  readonly sends: readonly SendMessage[];
   readonly tell: ((event: OncecodeEvent) => unknown) | undefined;
 }
 
@@ -279,9 +310,12 @@ export interface Hooks {
 export function split(options: unknown): { json: string; hooks: Hooks } {
   try {
     const { sender, events, ...rest } = object(options);
-    const send = typeof sender === "function" ? (sender as SendMessage) : undefined;
-    const plain = send === undefined ? { sender, ...rest } : rest;
-    return { json: JSON.stringify(plain, expressible), hooks: { send, tell: listener(events) } };
+    const sends: SendMessage[] = [];
+    // Rust knows a function by its place.
+    const named = (one: unknown) => (typeof one === "function" ? `callback:${sends.push(one as SendMessage) - 1}` : one);
+    const senders = Array.isArray(sender) ? sender.map(named) : named(sender);
+    const plain = typeof sender === "function" ? rest : { sender: senders, ...rest };
+    return { json: JSON.stringify(plain, expressible), hooks: { sends, tell: listener(events) } };
   } catch (cause) {
     if (cause instanceof OncecodeError) throw cause;
     // Without the cause, whose message may repeat a secret.

@@ -32,9 +32,9 @@ impl Client {
         Self { queue: Arc::clone(&bridge.queue), once: Arc::default(), at_once: false }
     }
 
-    /// Opens the store. `options` are JSON; `sends` and `tells` say whether the app has these functions.
+    /// Opens the store. `options` are JSON; `sends` says how many senders the app has, `tells` whether it listens.
     #[napi]
-    pub fn open(&mut self, env: Env, call: u32, url: Text, options: Text, sends: bool, tells: bool) {
+    pub fn open(&mut self, env: Env, call: u32, url: Text, options: Text, sends: u32, tells: bool) {
         // Memory answers without waiting. A listener must know its call until it is told: no short cut then.
         self.at_once = url.0.trim_start().starts_with("memory:") && !tells;
         let make = move || Ok(Oncecode::builder(url).options(Options::from_json(&options.0)?));
@@ -43,7 +43,7 @@ impl Client {
 
     /// Opens what the environment names.
     #[napi]
-    pub fn open_from_env(&self, env: Env, call: u32, sends: bool, tells: bool) {
+    pub fn open_from_env(&self, env: Env, call: u32, sends: u32, tells: bool) {
         self.open_with(&env, call, Oncecode::from_env, sends, tells);
     }
 
@@ -82,7 +82,7 @@ impl Client {
         env: &Env,
         call: u32,
         make: impl FnOnce() -> Result<Builder> + Send + 'static,
-        sends: bool,
+        sends: u32,
         tells: bool,
     ) {
         let once = Arc::clone(&self.once);

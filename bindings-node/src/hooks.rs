@@ -11,12 +11,22 @@ use crate::caller;
 use crate::queue::News;
 
 /// Where the app's sender reports to, once.
-pub(crate) type Report = Mutex<Option<oneshot::Sender<bool>>>;
+pub(crate) type Report = Mutex<Option<oneshot::Sender<Outcome>>>;
+
+/// What came of sending by a function of the app's.
+pub(crate) enum Outcome {
+    /// The message is on its way.
+    Sent,
+    /// It may be.
+    Failed,
+    /// It surely is not.
+    Undone,
+}
 
 /// Has the builder call the functions that the app has.
-pub(crate) fn install(mut builder: Builder, sends: bool, tells: bool) -> Builder {
-    if sends {
-        builder = builder.sender(sender());
+pub(crate) fn install(mut builder: Builder, sends: u32, tells: bool) -> Builder {
+    for which in 0..sends {
+        builder = builder.sender(sender(which));
     }
     if tells {
         builder = builder.events(|event| caller::tell(News::Event(Box::new(event.clone()))));
@@ -24,23 +34,29 @@ pub(crate) fn install(mut builder: Builder, sends: bool, tells: bool) -> Builder
     builder
 }
 
-fn sender() -> Callback {
-    Callback::new(|message| async {
+fn sender(which: u32) -> Callback {
+    Callback::new(move |message| async move {
         let (report, outcome) = oneshot::channel();
-        caller::tell(News::Send(Box::new(message), report));
+        caller::tell(News::Send(Box::new(message), report, which));
         // An environment that ended, or a promise that was thrown away, never reports.
         match outcome.await {
-            Ok(true) => Ok(()),
+            Ok(Outcome::Sent) => Ok(()),
+            Ok(Outcome::Undone) => Err(Error::new(ErrorKind::DeliveryFailed, "the sender sent nothing").undone()),
             _ => Err(Error::new(ErrorKind::DeliveryFailed, "the sender failed")),
         }
     })
 }
 
-/// The app's sender came to its end. `false`: too late, the deadline was over.
+/// The app's sender came to its end; `undone`: it surely sent nothing. `false`: too late, the deadline was over.
 #[napi]
-pub fn report(to: &External<Report>, sent: bool) -> bool {
+pub fn report(to: &External<Report>, sent: bool, undone: bool) -> bool {
+    let outcome = match (sent, undone) {
+        (true, _) => Outcome::Sent,
+        (false, true) => Outcome::Undone,
+        (false, false) => Outcome::Failed,
+    };
     let report = to.lock().ok().and_then(|mut report| report.take());
-    report.is_some_and(|report| report.send(sent).is_ok())
+    report.is_some_and(|report| report.send(outcome).is_ok())
 }
 
 /// A message for the app's sender.

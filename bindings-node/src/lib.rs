@@ -9,6 +9,7 @@ mod caller;
 mod client;
 mod codes;
 mod convert;
+mod delivery;
 mod health;
 mod held;
 mod hooks;

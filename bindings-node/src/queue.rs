@@ -23,7 +23,7 @@ pub enum News {
     Reply(Reply),
     /// The reply of a call that is not counted.
     Unawaited(Reply),
-    Send(Box<Message>, oneshot::Sender<bool>),
+    Send(Box<Message>, oneshot::Sender<hooks::Outcome>, u32),
     Event(Box<Event>),
     Warning(String),
 }
@@ -130,10 +130,11 @@ impl News {
     fn write(self, row: &mut Row) -> napi::Result<()> {
         match self {
             News::Reply(reply) | News::Unawaited(reply) => reply.write(row),
-            News::Send(message, report) => {
+            News::Send(message, report, which) => {
                 row.number(2.0)?;
                 row.value(hooks::Message::from(*message))?;
-                row.value(External::new(Mutex::new(Some(report))))
+                row.value(External::new(Mutex::new(Some(report))))?;
+                row.number(which.into())
             }
             News::Event(event) => {
                 row.number(3.0)?;

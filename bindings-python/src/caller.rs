@@ -57,11 +57,11 @@ pub(crate) fn wants(level: Level) -> bool {
     CALLER.try_with(|caller| caller.logs || level <= Level::WARN).unwrap_or(false)
 }
 
-/// A sender that has the caller send.
-pub(crate) fn sender() -> Callback {
-    Callback::new(|message| async {
+/// A sender that has the caller send, by its callback of this number.
+pub(crate) fn sender(which: usize) -> Callback {
+    Callback::new(move |message| async move {
         let (reply, outcome) = oneshot::channel();
-        tell(News::Send(message, reply));
+        tell(News::Send(message, reply, which));
         outcome.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::DeliveryFailed, "the sender never ran to its end")))
     })
 }

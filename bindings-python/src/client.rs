@@ -30,17 +30,18 @@ pub(crate) struct Client {
 impl Client {
     /// `url` and `options` (JSON), or `None` for those of the environment.
     #[new]
-    #[pyo3(signature = (given, waits, send, tell))]
+    #[pyo3(signature = (given, waits, send, sends, tell))]
     fn new(
         py: Python<'_>,
         given: Option<(String, String)>,
         waits: bool,
         send: Option<Py<PyAny>>,
+        sends: usize,
         tell: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let origin = Origin {
             given: given.map(|(url, options)| (Secret::from(url), Secret::from(options))),
-            sends: send.is_some(),
+            sends,
             tells: tell.is_some(),
         };
         Ok(Self { line: Arc::new(Line::new(origin)), hooks: Py::new(py, Hooks { send, tell })?, waits })
@@ -127,7 +128,8 @@ impl Client {
 /// What a client was opened with: enough to open it again in a forked child.
 struct Origin {
     given: Option<(Secret, Secret)>,
-    sends: bool,
+    /// How many callbacks send.
+    sends: usize,
     tells: bool,
 }
 
@@ -137,8 +139,8 @@ impl Origin {
             Some((url, options)) => Oncecode::builder(url.expose()).options(Options::from_json(options.expose())?),
             None => Oncecode::from_env()?,
         };
-        if self.sends {
-            builder = builder.sender(caller::sender());
+        for which in 0..self.sends {
+            builder = builder.sender(caller::sender(which));
         }
         if self.tells {
             builder = builder.events(|event| caller::tell(News::Event(event.clone())));

@@ -1,9 +1,7 @@
 //! The callbacks of a client, called on the thread that called the operation.
 
-use oncecode::{Message, Result};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::log;
@@ -13,7 +11,7 @@ use crate::queue::News;
 /// What a client calls. The context is the `contextvars.Context` of the operation's caller; `None`: the current one.
 #[pyclass(frozen, module = "oncecode._native")]
 pub(crate) struct Hooks {
-    /// `(message, reply, context)`: sends.
+    /// `(message, reply, context, which)`: sends by one of the callbacks.
     pub(crate) send: Option<Py<PyAny>>,
     /// `(event, context)`: tells the app.
     pub(crate) tell: Option<Py<PyAny>>,
@@ -36,7 +34,10 @@ impl Hooks {
     pub(crate) fn pass_on(&self, py: Python<'_>, news: News, context: Context<'_>) -> PyResult<()> {
         match (news, &self.tell, &self.send) {
             (News::Event(event), Some(tell), _) => tell.call1(py, (message::Event::from(event), context)).map(drop),
-            (News::Send(message, reply), _, Some(hook)) => send(py, hook, message, reply, context),
+            (News::Send(message, reply, which), _, Some(hook)) => {
+                let (message, reply) = (message::Message::from(message), Reply::new(reply));
+                hook.call1(py, (message, reply, context, which)).map(drop)
+            }
             (News::Log(level, text), ..) => record(py, level, text, context),
             _ => Ok(()),
         }
@@ -49,16 +50,6 @@ impl Hooks {
         visit.call(&self.send)?;
         visit.call(&self.tell)
     }
-}
-
-fn send(
-    py: Python<'_>,
-    hook: &Py<PyAny>,
-    message: Message,
-    reply: oneshot::Sender<Result<()>>,
-    context: Context<'_>,
-) -> PyResult<()> {
-    hook.call1(py, (message::Message::from(message), Reply::new(reply), context)).map(drop)
 }
 
 fn record(py: Python<'_>, level: Level, text: String, context: Context<'_>) -> PyResult<()> {

@@ -8,6 +8,7 @@ mod caller;
 mod client;
 mod codes;
 mod convert;
+mod delivery;
 mod desk;
 mod errors;
 mod event_loop;
@@ -42,6 +43,8 @@ mod _native {
     use crate::cache::Ticket;
     #[pymodule_export]
     use crate::client::Client;
+    #[pymodule_export]
+    use crate::delivery::DeliveryStatus;
     #[pymodule_export]
     use crate::errors::error_table;
     #[pymodule_export]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use oncecode::{Error, ErrorKind, Result, Secret};
 use pyo3::prelude::*;
-use pyo3::types::PyDateTime;
+use pyo3::types::{PyBool, PyDateTime};
 use tokio::sync::oneshot;
 
 use crate::convert::time;
@@ -105,8 +105,10 @@ impl Reply {
 
     /// The sender raised.
     fn failed(&self, exception: Bound<'_, PyAny>) {
-        let cause = PyErr::from_value(exception);
-        self.settle(Err(Error::new(ErrorKind::DeliveryFailed, "the sender raised an exception").with_source(cause)));
+        let undone = exception.getattr("not_sent").is_ok_and(|not_sent| not_sent.is(PyBool::new(exception.py(), true)));
+        let error = Error::new(ErrorKind::DeliveryFailed, "the sender raised an exception");
+        let error = error.with_source(PyErr::from_value(exception));
+        self.settle(Err(if undone { error.undone() } else { error }));
     }
 }
 

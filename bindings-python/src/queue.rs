@@ -17,8 +17,8 @@ pub(crate) enum News {
     Event(Event),
     /// For the logger.
     Log(Level, String),
-    /// For the callback `sender`, which answers.
-    Send(Message, oneshot::Sender<Result<()>>),
+    /// For the callback `sender` of this number, which answers.
+    Send(Message, oneshot::Sender<Result<()>>, usize),
     /// The end.
     Done(Outcome),
 }

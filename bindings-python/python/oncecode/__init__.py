@@ -17,6 +17,7 @@ the same without an event loop.
 
 from . import blocking, errors
 from ._native import (
+    DeliveryStatus,
     Event,
     Followed,
     Health,
@@ -33,12 +34,14 @@ from .admin import Admin, BlockingAdmin, Copied
 from .cache import BlockingCache, Cache, Cached
 from .client import Oncecode
 from .codes import BlockingCodes, Codes
+from .delivery import Delivery
 from .errors import (
     Closed,
     CodeNotFound,
     Config,
     Cooldown,
     DeliveryFailed,
+    DeliveryLimited,
     Fault,
     IdempotencyMismatch,
     InProgress,
@@ -47,6 +50,7 @@ from .errors import (
     InvalidCode,
     InvalidEmail,
     InvalidPhone,
+    InvalidSignature,
     LeaseLost,
     LinkExpired,
     LinkInvalid,
@@ -54,12 +58,14 @@ from .errors import (
     OncecodeError,
     RateLimited,
     Refused,
+    RegionBlocked,
     SessionNotFound,
     StoreUnavailable,
     TokenExpired,
     TokenInvalid,
     TokenRevoked,
     TooManyAttempts,
+    Unreachable,
     WrongCode,
 )
 from .idempotency import BlockingClaim, BlockingIdempotency, Claim, Idempotency, Reply
@@ -79,6 +85,7 @@ from .options import (
     SendCallback,
     SessionOptions,
     TokenOptions,
+    Webhook,
 )
 from .sessions import BlockingSessions, Sessions
 from .tokens import BlockingTokens, Tokens
@@ -108,7 +115,10 @@ __all__ = [
     "Config",
     "Cooldown",
     "Copied",
+    "Delivery",
     "DeliveryFailed",
+    "DeliveryLimited",
+    "DeliveryStatus",
     "Enrolment",
     "Event",
     "EventCallback",
@@ -123,6 +133,7 @@ __all__ = [
     "InvalidCode",
     "InvalidEmail",
     "InvalidPhone",
+    "InvalidSignature",
     "LeaseLost",
     "Limit",
     "LimitDefinition",
@@ -150,6 +161,7 @@ __all__ = [
     "RateLimited",
     "RecoveryCodes",
     "Refused",
+    "RegionBlocked",
     "Reply",
     "SendCallback",
     "Sent",
@@ -166,7 +178,9 @@ __all__ = [
     "TooManyAttempts",
     "Totp",
     "TotpAccepted",
+    "Unreachable",
     "Verified",
+    "Webhook",
     "WrongCode",
     "blocking",
     "errors",

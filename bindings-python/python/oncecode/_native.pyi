@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 
 __all__ = [
     "Client",
+    "DeliveryStatus",
     "Event",
     "Followed",
     "Health",
@@ -31,12 +32,16 @@ class Client:
         cls,
         given: tuple[str, str] | None,
         waits: bool,
-        send: Callable[[Message, Reply, Any], None] | None,
+        send: Callable[[Message, Reply, Any, int], None] | None,
+        sends: int,
         tell: Callable[[Event, Context | None], None] | None,
     ) -> Client: ...
     def connect(self) -> Future[None] | None: ...
     def health(self) -> Health | Future[Health]: ...
     def is_development(self) -> bool: ...
+    def delivery_status(
+        self, url: str, headers: list[tuple[str, str]], body: bytes
+    ) -> DeliveryStatus: ...
     def purge(self, limit: int) -> int | Future[int]: ...
     def close(self) -> Future[None] | None: ...
     def issue(
@@ -422,6 +427,26 @@ class Event:
     @property
     def at(self) -> datetime:
         """When: an aware datetime in UTC."""
+
+@final
+class DeliveryStatus:
+    """What became of a message: the answer of `once.sender.status`."""
+
+    @property
+    def provider(self) -> str:
+        """Who says so: `twilio`."""
+    @property
+    def message(self) -> str:
+        """What the provider calls the message."""
+    @property
+    def state(self) -> Literal["queued", "sent", "delivered", "failed", "unknown"]:
+        """How far it came: the provider has it, the carrier, the user; or the user will not."""
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, where the provider's reason is one of ours: `UNREACHABLE` …"""
+    @property
+    def provider_code(self) -> str | None:
+        """The provider's own number for it."""
 
 @final
 class Health:

@@ -19,6 +19,7 @@ from . import opening
 from .admin import BlockingAdmin
 from .cache import BlockingCache
 from .codes import BlockingCodes
+from .delivery import Delivery
 from .idempotency import BlockingIdempotency
 from .limits import BlockingLimits
 from .links import BlockingLinks
@@ -49,6 +50,7 @@ class Oncecode:
         "limits",
         "links",
         "locks",
+        "sender",
         "sessions",
         "tokens",
         "totp",
@@ -72,6 +74,8 @@ class Oncecode:
     """Tokens (JWT) that can be revoked: sign, verify, revoke."""
     links: BlockingLinks
     """Links for email: issue, verify, peek."""
+    sender: Delivery
+    """What becomes of messages: status callbacks."""
     admin: BlockingAdmin
     """Moving to another store: copy."""
 
@@ -87,6 +91,7 @@ class Oncecode:
         self.sessions = BlockingSessions(native)
         self.tokens = BlockingTokens(native)
         self.links = BlockingLinks(native)
+        self.sender = Delivery(native)
 
     @classmethod
     def open(cls, url: str, **options: Unpack[Options]) -> Self:

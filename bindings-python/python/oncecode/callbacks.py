@@ -68,6 +68,18 @@ def sending_in_thread(send: SendCallback) -> Callable[[Message, Reply, None], No
     return start
 
 
+def choosing(
+    senders: list[SendCallback], sending: Callable[[SendCallback], Callable[..., None]]
+) -> Callable[[Message, Reply, Context | None, int], None]:
+    """All of the app's senders as one; the native module knows them by their number."""
+    dressed = [sending(send) for send in senders]
+
+    def start(message: Message, reply: Reply, context: Context | None, which: int) -> None:
+        dressed[which](message, reply, context)
+
+    return start
+
+
 def telling(tell: EventCallback) -> Callable[[Event, Context | None], None]:
     """Calls in the caller's context; logs what is raised."""
 

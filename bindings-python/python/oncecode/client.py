@@ -9,6 +9,7 @@ from . import opening
 from .admin import Admin
 from .cache import Cache
 from .codes import Codes
+from .delivery import Delivery
 from .idempotency import Idempotency
 from .limits import Limits
 from .links import Links
@@ -50,6 +51,7 @@ class Oncecode:
         "limits",
         "links",
         "locks",
+        "sender",
         "sessions",
         "tokens",
         "totp",
@@ -73,6 +75,8 @@ class Oncecode:
     """Tokens (JWT) that can be revoked: sign, verify, revoke."""
     links: Links
     """Links for email: issue, verify, peek."""
+    sender: Delivery
+    """What becomes of messages: status callbacks."""
     admin: Admin
     """Moving to another store: copy."""
 
@@ -88,6 +92,7 @@ class Oncecode:
         self.sessions = Sessions(native)
         self.tokens = Tokens(native)
         self.links = Links(native)
+        self.sender = Delivery(native)
 
     @classmethod
     async def open(cls, url: str, **options: Unpack[Options]) -> Self:

@@ -21,10 +21,14 @@ OncecodeError
 │   ├── TokenExpired       401
 │   ├── TokenRevoked       401
 │   ├── LinkInvalid        400
-│   └── LinkExpired        400
+│   ├── LinkExpired        400
+│   ├── Unreachable        422
+│   ├── RegionBlocked      422
+│   └── InvalidSignature   403
 └── Fault               something is broken or out of reach
     ├── StoreUnavailable   503, retryable
     ├── DeliveryFailed     502, retryable
+    ├── DeliveryLimited    503, retryable
     ├── Config             500
     ├── Closed             500
     └── Internal           500
@@ -232,6 +236,41 @@ class DeliveryFailed(Fault):
     code = "DELIVERY_FAILED"
     status = 502
     retryable = True
+
+
+class Unreachable(Refused):
+    """The address exists and cannot be reached: a landline, a full mailbox, a user who opted out.
+
+    Cooldown and quota were given back.
+    """
+
+    code = "UNREACHABLE"
+    status = 422
+
+
+class RegionBlocked(Refused):
+    """The provider's account may not send to that country. Cooldown and quota were given back."""
+
+    code = "REGION_BLOCKED"
+    status = 422
+
+
+class DeliveryLimited(Fault):
+    """The provider takes no more messages for now, or too many wait to be sent.
+
+    Cooldown and quota were given back.
+    """
+
+    code = "DELIVERY_LIMITED"
+    status = 503
+    retryable = True
+
+
+class InvalidSignature(Refused):
+    """Not signed by the provider whose callback it claims to be."""
+
+    code = "INVALID_SIGNATURE"
+    status = 403
 
 
 class Config(Fault):

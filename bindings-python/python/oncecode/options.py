@@ -16,10 +16,41 @@ if TYPE_CHECKING:
     from .limits import LimitDefinition
 
 SendCallback: TypeAlias = Callable[[Message], object]
-"""Sends a message; async or not. What it raises fails the delivery, what it returns is ignored."""
+"""Sends a message; async or not. What it raises fails the delivery, what it returns is ignored.
+
+In a list, an exception with the attribute `not_sent = True` says that nothing was sent, so that the
+next may."""
 
 EventCallback: TypeAlias = Callable[[Event], object]
 """Told what happened. It must be quick; what it raises is logged."""
+
+
+class Webhook(TypedDict, total=False):
+    """How a gateway is asked.
+
+    `{to}`, `{digits}` (`to` without its `+`), `{text}`, `{code}`, `{link}`, `{subject}`, `{html}`,
+    `{id}`, `{purpose}`, `{locale}`, `{minutes}` and `{key}` (the same for every try of one message)
+    are filled in, escaped for the place where they stand.
+    """
+
+    url: Required[str]
+    """`https://…`; `http://…` for a gateway nearby. Placeholders may stand in path and query."""
+    method: str
+    """Default `POST`."""
+    headers: Mapping[str, str]
+    """Such as `{"Authorization": "Bearer …"}`."""
+    body: str
+    """Default: JSON of all there is. Of `GET`: none."""
+    content_type: str
+    """`application/json` (default), `application/x-www-form-urlencoded`, `text/xml` or
+    `text/plain`: how what stands in the body is escaped."""
+    serves: Literal["phone", "email"]
+    """What it serves; default both."""
+    expect: str
+    """What the body of a successful answer holds, for gateways that answer 200 to everything."""
+    idempotent: bool
+    """Whether it knows a message by the header `Idempotency-Key`: then it is asked again where its
+    answer was lost."""
 
 
 class Limit(TypedDict):
@@ -203,8 +234,10 @@ class Options(TypedDict, total=False):
     """Keys and rules for tokens (JWT)."""
     links: LinkOptions | None
     """Rules for links."""
-    sender: str | SendCallback | None
-    """Who sends: `console:` or `none:` (development only), or a callable.
+    sender: str | Webhook | SendCallback | Sequence[str | Webhook | SendCallback] | None
+    """Who sends: `twilio:`, `msg91:`, `sendgrid:`, `smtp://…`, `webhook+https://…`, `console:` or
+    `none:` (these two in development only), a webhook by its template, or a callable. Of a list,
+    the first that serves an address sends, and the next where it surely did not: docs/senders.md.
 
     An async callable runs on the event loop of the call, any other in the loop's default executor;
     both in a copy of the caller's context. With the blocking client it is called in the calling
@@ -252,17 +285,36 @@ def check_url(url: object) -> str:
 
 def split(
     options: Mapping[str, object],
-) -> tuple[dict[str, object], SendCallback | None, EventCallback | None]:
+) -> tuple[dict[str, object], list[SendCallback], EventCallback | None]:
     """Options as the core reads them, and apart from them the callables."""
     plain = {name: value for name, value in options.items() if value is not None}
     for name in _MAPPINGS & plain.keys():
         if not isinstance(plain[name], Mapping):
             raise Config(f"{name} must be {_EXPECTED[name]}, not {type(plain[name]).__name__}")
-    sender = plain.pop("sender") if callable(plain.get("sender")) else None
+    senders = _senders(plain)
     events = plain.pop("events", None)
     if events is not None and (not callable(events) or is_async(events)):
         raise Config(f"events must be a callable that is not async, not {type(events).__name__}")
-    return plain, cast("SendCallback | None", sender), cast("EventCallback | None", events)
+    return plain, senders, cast("EventCallback | None", events)
+
+
+def _senders(plain: dict[str, object]) -> list[SendCallback]:
+    """The callables, for which the core gets their places."""
+    given = plain.get("sender")
+    if callable(given):
+        del plain["sender"]
+        return [given]
+    found: list[SendCallback] = []
+    if isinstance(given, (list, tuple)):
+        named: list[object] = []
+        for one in given:
+            if callable(one):
+                named.append(f"callback:{len(found)}")
+                found.append(one)
+            else:
+                named.append(one)
+        plain["sender"] = named
+    return found
 
 
 def encode(options: Mapping[str, object]) -> str:
@@ -296,5 +348,5 @@ _EXPECTED = {
     "purposes": "a dict of policies",
     "sessions": "a dict of rules",
     "tokens": "a dict of rules and keys",
-    "sender": "a URL such as 'console:', or a callable",
+    "sender": "a URL such as 'twilio:', a webhook, a callable, or a list of those",
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::error::ErrorKind;
 
 /// A status callback as it came in. `Debug` shows none of it.
@@ -59,6 +61,20 @@ impl DeliveryState {
             DeliveryState::Failed => "failed",
             DeliveryState::Unknown => "unknown",
         }
+    }
+}
+
+impl DeliveryStatus {
+    /// The same as JSON, by the names of the fields in lower camel case; what is not known is absent.
+    pub fn to_json(&self) -> Value {
+        let mut json = json!({ "provider": self.provider, "message": self.message, "state": self.state.code() });
+        if let Some(reason) = self.reason {
+            json["reason"] = reason.code().into();
+        }
+        if let Some(code) = &self.provider_code {
+            json["providerCode"] = code.as_str().into();
+        }
+        json
     }
 }
 

@@ -452,7 +452,7 @@ async fn values_and_counters_move() {
         let once = key("once");
         let takers = join_all((0..20).map(|_| moving.take(&once))).await;
         let got = takers.into_iter().filter(|taken| taken.as_ref().expect("take").is_some()).count();
-        assert_eq!(got, 1, "of many takers one gets it");
+        assert_eq!(got, 1, "of many takers one gets it: {new:?} from {old:?}");
         assert!(from.get(&key("text")).await.expect("get").is_none(), "nothing stays behind");
     }
 }

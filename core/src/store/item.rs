@@ -109,7 +109,15 @@ pub(crate) async fn carry(
         }
         answer => answer?,
     };
-    from.forget(&item).await?;
+    // If it has come back meanwhile, that ended our waiting here; what waits now is a later move's, whose mover may have
+    // nothing else in hands yet.
+    let returned = match item.mark() {
+        Some(mark) => count(from.get(&mark).await?.as_ref()) >= item.moves,
+        None => false,
+    };
+    if !returned {
+        from.forget(&item).await?;
+    }
     Ok(Some(restored))
 }
 

@@ -109,15 +109,7 @@ pub(crate) async fn carry(
         }
         answer => answer?,
     };
-    // If it has come back meanwhile, that ended our waiting here; what waits now is a later move's, whose mover may have
-    // nothing else in hands yet.
-    let returned = match item.mark() {
-        Some(mark) => count(from.get(&mark).await?.as_ref()) >= item.moves,
-        None => false,
-    };
-    if !returned {
-        from.forget(&item).await?;
-    }
+    from.forget(&item).await?;
     Ok(Some(restored))
 }
 
@@ -196,6 +188,11 @@ impl Item {
             Content::Value(value) => first_bytes(ring::digest::digest(&ring::digest::SHA256, value).as_ref()),
         };
         Some(self.key.visited(fingerprint))
+    }
+
+    /// Whether it is known to have come back to where it left from, `mark` being the one there.
+    pub(super) fn has_returned(&self, mark: Option<&Entry>) -> bool {
+        count(mark) >= self.moves.max(1)
     }
 
     pub(super) fn mark_life(&self) -> Duration {

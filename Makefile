@@ -40,8 +40,8 @@ setup:
 
 # Speed next to what people use today.
 bench: build
-	scripts/services.py run -- sh -c 'tests/bench/run; tests/bench/services'
-	cargo bench -p oncecode $(CARGO_FLAGS) --bench codes -- 'in memory'
+	scripts/services.py run -- tests/bench/run
+	scripts/services.py run -- tests/bench/services
 
 # Private servers until Ctrl-C; prints the variables the tests read.
 services: setup

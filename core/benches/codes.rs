@@ -1,10 +1,9 @@
 //! What the core costs without a network: `cargo bench -p oncecode --features testkit`.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use oncecode::{HitRequest, Identifier, IssueRequest, LimitDefinition, Oncecode, Options, VerifyRequest};
+use oncecode::{Identifier, IssueRequest, Oncecode, Options, VerifyRequest};
 
 fn client(runtime: &tokio::runtime::Runtime) -> Oncecode {
     let options = r#"{"mode":"development","sender":"none:","policy":{"cooldownSeconds":0,"issueLimit":false,"verifyLimit":false}}"#;
@@ -39,24 +38,5 @@ fn flows(c: &mut Criterion) {
     });
 }
 
-fn hits(c: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let once = client(&runtime);
-    let limits = once.limits();
-    limits.define("plenty", &LimitDefinition::new(1_000_000, 0.1)).expect("a limit");
-    // As in an app: from within the runtime, which `block_on` enters once.
-    c.bench_function("limit hit, in memory", |b| {
-        b.iter_custom(|times| {
-            runtime.block_on(async {
-                let begin = Instant::now();
-                for _ in 0..times {
-                    limits.hit(HitRequest::new("plenty", "user-1")).await.expect("room");
-                }
-                begin.elapsed()
-            })
-        });
-    });
-}
-
-criterion_group!(benches, identifiers, flows, hits);
+criterion_group!(benches, identifiers, flows);
 criterion_main!(benches);

@@ -77,6 +77,8 @@ fn main() {
     for kind in SOURCES {
         let name = format!("what_expired_half_way_is_not_in_the_way::{}", kind.name());
         trials.push(trial(name, move || expired_half_way(kind)));
+        let name = format!("a_late_mover_forgets_only_its_own::{}", kind.name());
+        trials.push(trial(name, move || late_mover(kind)));
     }
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::Mysql] {
         trials.push(trial(format!("expired_rows_go_by_themselves::{}", kind.name()), move || rows_go(kind)));
@@ -452,7 +454,7 @@ async fn values_and_counters_move() {
         let once = key("once");
         let takers = join_all((0..20).map(|_| moving.take(&once))).await;
         let got = takers.into_iter().filter(|taken| taken.as_ref().expect("take").is_some()).count();
-        assert_eq!(got, 1, "of many takers one gets it");
+        assert_eq!(got, 1, "of many takers one gets it: {new:?} from {old:?}");
         assert!(from.get(&key("text")).await.expect("get").is_none(), "nothing stays behind");
     }
 }
@@ -551,6 +553,30 @@ async fn expired_half_way(kind: Kind) {
         assert!(store.detach(key, true).await.expect("detach").is_none(), "what waited is over");
         let item = store.detach(key, false).await.expect("detach").expect("the new one");
         assert!(item.left() > Duration::from_secs(35_000), "{item:?}");
+        store.forget(&item).await.expect("forget");
+        assert!(store.detach(key, false).await.expect("detach").is_none());
+    }
+}
+
+/// Whose thing has come back and left once more while it slept.
+async fn late_mover(kind: Kind) {
+    use oncecode::store::{Restored, When};
+    use oncecode::testkit::{challenge_key, inputs, key};
+    let corner = kind.open().await;
+    let store = corner.store();
+    let (value, challenge) = (key(corner.prefix(), "value"), challenge_key(corner.prefix(), "ann"));
+    assert!(store.put(&value, b"token", Duration::from_secs(60), When::Always).await.expect("put"));
+    store.issue(&challenge, &inputs::issue("111111"), None).await.expect("issue");
+    for key in [&value, &challenge] {
+        let mut late = store.detach(key, false).await.expect("detach").expect("live");
+        late.moves = 1;
+        let mut back = store.detach(key, true).await.expect("detach").expect("it waits");
+        back.moves = 2;
+        assert_eq!(store.restore(&back).await.expect("restore"), Restored::Arrived);
+        store.detach(key, false).await.expect("detach").expect("live again");
+        store.forget(&late).await.expect("forget");
+        let mut item = store.detach(key, true).await.expect("detach").expect("it still waits");
+        item.moves = 3;
         store.forget(&item).await.expect("forget");
         assert!(store.detach(key, false).await.expect("detach").is_none());
     }

@@ -36,7 +36,8 @@ function progress(soFar) {
   cursor = soFar.cursor;
   const { challenges, values, known, expired, unreadable, refused } = soFar;
   const seen = challenges + values + known + expired + unreadable + refused;
-  const part = soFar.total ? Math.min(seen / soFar.total, 1) : cursor ? 0 : 1;
+  // The total may count what others keep in the same store: only the end says that all is done.
+  const part = !cursor ? 1 : soFar.total ? Math.min(seen / soFar.total, 1) : 0;
   const bar = "#".repeat(Math.round(part * 30)).padEnd(30, ".");
   const line = `[${bar}] ${seen} of ${soFar.total ?? "?"}`;
   process.stderr.write(process.stderr.isTTY ? `\r${line}` : `${line}\n`);

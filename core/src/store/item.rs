@@ -190,6 +190,11 @@ impl Item {
         Some(self.key.visited(fingerprint))
     }
 
+    /// Whether it is known to have come back to where it left from, `mark` being the one there.
+    pub(super) fn has_returned(&self, mark: Option<&Entry>) -> bool {
+        count(mark) >= self.moves.max(1)
+    }
+
     pub(super) fn mark_life(&self) -> Duration {
         self.left() + MARGIN
     }

@@ -11,7 +11,7 @@ pub(super) use self::answer::Answer;
 use self::answer::{clock_ms, entry, refused, strange, time};
 #[cfg(feature = "upstash")]
 pub(super) use self::script::GREET;
-use self::script::{ATTEMPT, COUNT, FORGET, GET, HIT, ISSUE, PROBE, PUT, RATE, REISSUE, REPLACE, TAKE};
+use self::script::{ATTEMPT, COUNT, GET, HIT, ISSUE, PROBE, PUT, RATE, REISSUE, REPLACE, TAKE};
 pub(super) use self::script::{Script, Source};
 use super::challenge::{Record, millis};
 use super::*;
@@ -157,7 +157,7 @@ impl<W: Wire> Store for LuaStore<W> {
     }
 
     fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.0.eval(&FORGET, &[&item.key.detached()], &[item.bytes()]).await.map(|_| ()) })
+        Box::pin(moving::forget(self, item))
     }
 
     fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {

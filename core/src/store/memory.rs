@@ -184,8 +184,12 @@ impl Slots {
         Item::entry(key.clone(), entry.value, entry.ttl)
     }
 
-    fn forget(&mut self, item: &Item) {
+    fn forget(&mut self, item: &Item, now: u64) {
         let detached = item.key.detached();
+        let mark = item.mark().and_then(|mark| self.entry(&mark, now));
+        if item.has_returned(mark.as_ref()) {
+            return;
+        }
         if self.map.get(&detached).is_some_and(|slot| slot.value == item.bytes()) {
             self.map.remove(&detached);
         }
@@ -295,7 +299,7 @@ impl Store for MemoryStore {
     }
 
     fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
-        self.locked(|slots, _| slots.forget(item))
+        self.locked(|slots, now| slots.forget(item, now))
     }
 
     fn restore<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<Restored>> {

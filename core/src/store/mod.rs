@@ -192,7 +192,8 @@ pub trait Store: Debug + Send + Sync + 'static {
         item::refused::<Self, _>("be moved from")
     }
 
-    /// Forgets what was detached, once it is in the other store; nothing else.
+    /// Forgets what was detached, once it is in the other store; nothing else. If the thing has come back since (its mark here
+    /// says `item.moves` or more), what waits belongs to a later move and stays.
     fn forget<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Result<()>> {
         let _ = item;
         item::refused::<Self, _>("be moved from")

@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 
 use super::answer::{Answer, entry, strange};
-use super::script::{DETACH, GET, RESTORE};
+use super::script::{DETACH, FORGET, GET, RESTORE};
 use super::{LuaStore, Wire, ms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Found, Key};
@@ -76,9 +76,15 @@ pub(super) async fn detach(store: &LuaStore<impl Wire>, key: &Key, detached_only
     Ok(found.and_then(|found| Item::entry(key.clone(), found.value, found.ttl)))
 }
 
+pub(super) async fn forget(store: &LuaStore<impl Wire>, item: &Item) -> Result<()> {
+    let (detached, mark, moves) = (item.key.detached(), item.mark(), item.moves.max(1).to_string());
+    let keys: Vec<&Key> = [Some(&detached), mark.as_ref()].into_iter().flatten().collect();
+    store.0.eval(&FORGET, &keys, &[item.bytes(), moves.as_bytes()]).await.map(|_| ())
+}
+
 /// Reads, decides, and writes both keys if neither changed meanwhile.
 pub(super) async fn restore(store: &LuaStore<impl Wire>, item: &Item) -> Result<Restored> {
-    let mark = item.mark();
+    let (mark, detached) = (item.mark(), item.key.detached());
     for _ in 0..100 {
         let held = store.get(&item.key).await?;
         let seen = match &mark {
@@ -89,14 +95,21 @@ pub(super) async fn restore(store: &LuaStore<impl Wire>, item: &Item) -> Result<
             Ok(arrival) => arrival,
             Err(answer) => return Ok(answer),
         };
-        let old = |entry: Option<crate::store::Entry>| entry.map(|e| e.value).unwrap_or_default();
+        let old = |entry: Option<Entry>| entry.map(|e| e.value).unwrap_or_default();
         let (held, seen) = (old(held), old(seen));
         let (life, moves, mark_life) = (ms(arrival.life), item.moves.max(1).to_string(), ms(item.mark_life()));
-        let args = [&held, &arrival.value[..], life.as_bytes(), &seen, moves.as_bytes(), mark_life.as_bytes()];
-        let written = match &mark {
-            Some(mark) => store.0.eval(&RESTORE, &[&item.key, mark], &args).await?,
-            None => store.0.eval(&RESTORE, &[&item.key], &args[..3]).await?,
-        };
+        let (mut keys, mut args) = (vec![&item.key], vec![&held[..], &arrival.value, life.as_bytes()]);
+        if let Some(mark) = &mark {
+            keys.push(mark);
+            args.extend([&seen[..], moves.as_bytes(), mark_life.as_bytes()]);
+        }
+        // Coming back ends the waiting from an earlier move.
+        let waiting = old(store.get(&detached).await?);
+        if item.is_same(&waiting) {
+            keys.push(&detached);
+            args.extend([&waiting[..], b"", b""]);
+        }
+        let written = store.0.eval(&RESTORE, &keys, &args).await?;
         if written == Answer::Int(1) {
             return Ok(Restored::Arrived);
         }

@@ -61,9 +61,12 @@ const DETACHED_CHALLENGE: &str = "SELECT {record} FROM `{prefix}challenges` c WH
 const DETACHED_ENTRY: &str = "SELECT {entry} FROM `{prefix}entries` e WHERE e.`key` = ?";
 const CLEAR_CHALLENGE: &str = "DELETE c FROM `{prefix}challenges` c WHERE c.`key` = ? AND NOT {live}";
 const CLEAR_ENTRY: &str = "DELETE e FROM `{prefix}entries` e WHERE e.`key` = ? AND e.expires_at <= {now}";
-const FORGET_CHALLENGE: &str =
-    "DELETE FROM `{prefix}challenges` WHERE `key` = ? AND id <=> ? AND attempts = COALESCE(?, attempts)";
-const FORGET_ENTRY: &str = "DELETE FROM `{prefix}entries` WHERE `key` = ? AND `value` <=> ? AND number <=> ?";
+/// Not if the mark says that it has come back so many times since. The mark is read once the row is locked.
+const FORGET_CHALLENGE: &str = "DELETE c FROM `{prefix}challenges` c {mark}
+WHERE c.`key` = ? AND c.id <=> ? AND c.attempts = COALESCE(?, c.attempts) AND COALESCE(ABS(m.number), 0) < ?";
+const FORGET_ENTRY: &str = "DELETE e FROM `{prefix}entries` e {mark}
+WHERE e.`key` = ? AND e.`value` <=> ? AND e.number <=> ? AND COALESCE(ABS(m.number), 0) < ?";
+const JOINED_MARK: &str = "LEFT JOIN `{prefix}entries` m ON m.`key` = ? AND m.expires_at > {now}";
 const END_WAITING: &str = "DELETE FROM `{prefix}challenges` WHERE `key` = ? AND id = ?";
 const LOCK: &str = "SELECT 1 FROM `{prefix}challenges` c WHERE c.`key` = ? FOR UPDATE";
 /// One row always.
@@ -119,6 +122,7 @@ impl Statements {
 /// Writes out what the statements share; `{ms:…}` is a time as milliseconds, and `{at}` such a value as a time.
 fn spelled(sql: &str) -> String {
     let sql = sql
+        .replace("{mark}", JOINED_MARK)
         .replace("{record}", RECORD)
         .replace("{entry}", ENTRY)
         .replace("{live}", LIVE)
@@ -198,15 +202,15 @@ pub(super) async fn detach(store: &MysqlStore, key: &Key, detached_only: bool) -
 pub(super) async fn forget(store: &MysqlStore, item: &Item) -> Result<()> {
     let (sql, detached) = (&store.sql.moving, item.key.detached());
     let challenge = item.record().and_then(|(record, _)| record.challenge);
-    let columns = Columns::of(item.bytes());
+    let (columns, mark) = (Columns::of(item.bytes()), item.mark());
+    let begun = |sql| query(sql).bind(mark.as_ref().map(Key::as_str)).bind(detached.as_str());
     let forget = match item.key.is_challenge() {
-        true => query(&sql.forget_challenge)
-            .bind(detached.as_str())
+        true => begun(&sql.forget_challenge)
             .bind(challenge.as_ref().map(|c| &c.id[..]))
             .bind(challenge.as_ref().map(|c| i64::from(c.attempts))),
-        false => query(&sql.forget_entry).bind(detached.as_str()).bind(columns.value).bind(columns.number),
+        false => begun(&sql.forget_entry).bind(columns.value).bind(columns.number),
     };
-    store.ask(forget).await.map(|_| ())
+    store.ask(forget.bind(item.moves.max(1) as i64)).await.map(|_| ())
 }
 
 /// One transaction, repeated when a row appears that was not there to be locked.

@@ -63,10 +63,13 @@ const CLEAR_CHALLENGE: &str =
 const CLEAR_ENTRY: &str =
     r#"DELETE FROM {schema}."{prefix}entries" e WHERE e.key = $1 AND e.expires_at <= {now} RETURNING 1"#;
 const FORGET_CHALLENGE: &str = r#"DELETE FROM {schema}."{prefix}challenges"
-WHERE key = $1 AND id IS NOT DISTINCT FROM $2 AND attempts = coalesce($3, attempts)"#;
+WHERE key = $1 AND id IS NOT DISTINCT FROM $2 AND attempts = coalesce($3, attempts) AND {still}"#;
+/// Not if the mark `$4` says that it has come back `$5` times since. Whoever sees what waits since then sees the mark, too.
+const STILL: &str = r#"NOT EXISTS (
+    SELECT 1 FROM {schema}."{prefix}entries" m WHERE m.key = $4 AND abs(m.number) >= $5 AND m.expires_at > {now})"#;
 const END_WAITING: &str = r#"DELETE FROM {schema}."{prefix}challenges" WHERE key = $1 AND id = $2"#;
 const FORGET_ENTRY: &str = r#"DELETE FROM {schema}."{prefix}entries"
-WHERE key = $1 AND value IS NOT DISTINCT FROM $2 AND number IS NOT DISTINCT FROM $3"#;
+WHERE key = $1 AND value IS NOT DISTINCT FROM $2 AND number IS NOT DISTINCT FROM $3 AND {still}"#;
 const LOCK: &str = r#"SELECT 1 FROM {schema}."{prefix}challenges" c WHERE c.key = $1 FOR UPDATE"#;
 /// One row always.
 const LOAD: &str = r#"SELECT {record}, c.key IS NOT NULL AS found, e.number AS seen FROM (SELECT 1) one
@@ -93,7 +96,9 @@ WHERE e.expires_at <= {now} OR e.number < $2 RETURNING 1"#;
 
 impl Statements {
     pub(super) fn new(made: impl Fn(&str) -> Statement) -> Self {
-        let made = |sql: &str| made(&spelled(&sql.replace("{record}", RECORD).replace("{live}", LIVE)));
+        let made = |sql: &str| {
+            made(&spelled(&sql.replace("{still}", STILL).replace("{record}", RECORD).replace("{live}", LIVE)))
+        };
         Self {
             known: made(KNOWN),
             scan_challenges: made(SCAN_CHALLENGES),
@@ -209,6 +214,8 @@ pub(super) async fn forget(store: &PostgresStore, item: &Item) -> Result<()> {
             .bind(challenge.as_ref().map(|c| i64::from(c.attempts))),
         false => query(&sql.forget_entry).bind(detached.as_str()).bind(columns.value).bind(columns.number),
     };
+    let mark = item.mark();
+    let forget = forget.bind(mark.as_ref().map(Key::as_str)).bind(item.moves.max(1) as i64);
     store.ask(forget).await.map(|_| ())
 }
 

@@ -333,7 +333,8 @@ BEGIN
     START TRANSACTION;
     SELECT e.`value`, e.number, e.version, TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), e.expires_at) DIV 1000
     INTO v_value, v_number, v_version, rest FROM `{prefix}entries` e WHERE e.`key` = p_key FOR UPDATE;
-    DELETE FROM `{prefix}entries` WHERE `key` = p_key;
+    -- What was not there to be locked may have come since: it is not ours to delete.
+    DELETE FROM `{prefix}entries` WHERE `key` = p_key AND version = v_version;
     COMMIT;
     SELECT v_value AS `value`, v_number AS number, v_version AS version, rest FROM DUAL WHERE v_version IS NOT NULL;
 END

@@ -86,6 +86,10 @@ pub(super) async fn forget(store: &SqliteStore, item: &Item) -> Result<()> {
                 .bind(columns.number)
         }
     };
+    let forget = forget
+        .bind(item.mark().map(|mark| mark.as_str().to_owned()))
+        .bind(item.moves.max(1) as i64)
+        .bind(store.clock.now_ms() as i64);
     store.fetch(forget).await.map(|_| ())
 }
 

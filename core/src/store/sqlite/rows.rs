@@ -100,17 +100,25 @@ const DETACHED_CHALLENGE: &str =
 const CLEAR_CHALLENGE: &str = r#"DELETE FROM "{prefix}challenges" AS c WHERE key = $1 AND {ends} <= $2 RETURNING 1"#;
 const CLEAR_ENTRY: &str = r#"DELETE FROM "{prefix}entries" WHERE key = $1 AND expires_at <= $2 RETURNING 1"#;
 const FORGET_CHALLENGE: &str =
-    r#"DELETE FROM "{prefix}challenges" WHERE key = $1 AND id IS $2 AND attempts = coalesce($3, attempts)"#;
+    r#"DELETE FROM "{prefix}challenges" WHERE key = $1 AND id IS $2 AND attempts = coalesce($3, attempts) AND {still}"#;
+/// Not if the mark `$4` says that it has come back `$5` times since.
+const STILL: &str =
+    r#"NOT EXISTS (SELECT 1 FROM "{prefix}entries" m WHERE m.key = $4 AND abs(m.number) >= $5 AND m.expires_at > $6)"#;
 /// After the parameters of both others: the detached key, and the id that may wait there.
 const END_WAITING: &str = r#"DELETE FROM "{prefix}challenges" WHERE key = $23 AND id = $24;"#;
-const FORGET_ENTRY: &str = r#"DELETE FROM "{prefix}entries" WHERE key = $1 AND value IS $2 AND number IS $3"#;
+const FORGET_ENTRY: &str =
+    r#"DELETE FROM "{prefix}entries" WHERE key = $1 AND value IS $2 AND number IS $3 AND {still}"#;
 
 impl Statements {
     pub(super) fn new(prefix: &str) -> Self {
         // `RETURNING` knows no aliases.
         let own = RECORD.replace("c.", "");
         let made = |sql: &str| {
-            let sql = sql.replace("{record}", RECORD).replace("{own}", &own).replace("{ends}", ENDS);
+            let sql = sql
+                .replace("{still}", STILL)
+                .replace("{record}", RECORD)
+                .replace("{own}", &own)
+                .replace("{ends}", ENDS);
             Sql::from(named(&sql, "", prefix))
         };
         let purge = |table, end| made(&PURGE.replace("{table}", table).replace("{end}", end));

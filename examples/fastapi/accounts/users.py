@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from oncecode.fastapi import ProvenAddress
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -30,7 +31,9 @@ class Users:
     """The users in the database."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url, pool_pre_ping=True)
+        self._engine = create_async_engine(url, pool_pre_ping=True, **_pool(url))
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _write_ahead)
         self._session = async_sessionmaker(self._engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -50,17 +53,13 @@ class Users:
         """
         kind = KINDS["demo" if proven.purpose == "signup-demo" else "live"]
         async with self._session() as session:
-            user = await _find(session, kind, proven.identifier)
-            if user is None:
-                user = await _add(session, kind, proven.identifier)
-            now = datetime.now(UTC)
-            if user.email == proven.identifier:
-                user.email_verified_at = user.email_verified_at or now
-            else:
-                user.phone_verified_at = user.phone_verified_at or now
-            user.is_active = True
-            await session.commit()
-            return _shown(user)
+            try:
+                return await _activate(session, kind, proven.identifier)
+            except IntegrityError:
+                # Somebody proved the same address at the same moment, by a code and a link, say:
+                # now it has a user.
+                await session.rollback()
+                return await _activate(session, kind, proven.identifier)
 
     async def load(self, user_id: str) -> ShownUser | None:
         """The user of a session; of whoever was deactivated or deleted since then, nobody."""
@@ -70,28 +69,37 @@ class Users:
             return _shown(user) if user is not None and user.is_active else None
 
 
-async def _find(
-    session: AsyncSession, kind: type[User | DemoUser], address: str
-) -> User | DemoUser | None:
-    column = kind.email if "@" in address else kind.phone
-    found: User | DemoUser | None = await session.scalar(select(kind).where(column == address))
-    return found
+def _pool(url: str) -> dict[str, Any]:
+    # SQLite has one writer at a time: standing in line is faster than asking for its lock over
+    # and over, as several connections would.
+    return {"pool_size": 1, "max_overflow": 0} if url.startswith("sqlite") else {}
 
 
-async def _add(session: AsyncSession, kind: type[User | DemoUser], address: str) -> User | DemoUser:
-    user = kind(**{"email" if "@" in address else "phone": address})
-    session.add(user)
-    try:
-        await session.commit()
-    except IntegrityError:
-        # Somebody proved the same address at the same moment: a code and a link, say.
-        await session.rollback()
-        found = await _find(session, kind, address)
-        if found is None:
-            raise
-        return found
+def _write_ahead(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.close()
+
+
+async def _activate(session: AsyncSession, kind: type[User | DemoUser], address: str) -> ShownUser:
+    name = "email" if "@" in address else "phone"
+    user: User | DemoUser | None = await session.scalar(
+        select(kind).where(getattr(kind, name) == address)
+    )
+    if user is None:
+        user = kind(**{name: address})
+        session.add(user)
+    now = datetime.now(UTC)
+    if name == "email":
+        user.email_verified_at = user.email_verified_at or now
+    else:
+        user.phone_verified_at = user.phone_verified_at or now
+    user.is_active = True
+    await session.flush()
     await session.refresh(user)
-    return user
+    await session.commit()
+    return _shown(user)
 
 
 def _shown(user: User | DemoUser) -> ShownUser:

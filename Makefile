@@ -41,6 +41,7 @@ setup:
 # Speed next to what people use today.
 bench: build
 	scripts/services.py run -- tests/bench/run
+	scripts/services.py run -- tests/bench/services
 
 # Private servers until Ctrl-C; prints the variables the tests read.
 services: setup

@@ -120,6 +120,87 @@ async def test_the_environment_can_name_the_store(monkeypatch):
         assert once.client.mode == "development"
 
 
+POSTS = (
+    "/otp/request",
+    "/otp/resend",
+    "/otp/verify",
+    "/signup/send-otp",
+    "/signup/verify-otp",
+    "/email/request",
+    "/email/verify",
+    "/logout",
+)
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("kind", [FORM, "multipart/form-data; boundary=x", "text/plain"])
+async def test_no_form_of_another_site_is_taken_by_any_endpoint(path, kind):
+    links = {"url": "https://a.example", "send": lambda **_: None, "login": True}
+    app = bare(Lifespan("memory:", **DEVELOPMENT), user_types=["live"], links=links)
+    async with served(app) as port:
+        body = b"phoneNumber=%2B15551234567&otp=123456"
+        refused = await get(port, path, method="POST", content=body, headers={"content-type": kind})
+        assert (refused.status_code, refused.json()["code"]) == (415, "INVALID_ARGUMENT")
+        assert refused.headers["cache-control"] == "no-store"
+        assert "set-cookie" not in refused.headers
+
+
+async def test_a_body_that_does_not_say_how_long_it_is_is_cut_off_as_well():
+    taken = 0
+
+    async def endless():
+        nonlocal taken
+        while taken < 10_000_000:
+            taken += 65_536
+            yield b" " * 65_536
+
+    app = bare(Lifespan("memory:", **DEVELOPMENT))
+    # In this process, so that what the app has read can be counted.
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+            headers = {"content-type": "application/json", "transfer-encoding": "chunked"}
+            refused = await client.post("/otp/request", content=endless(), headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (413, "INVALID_ARGUMENT")
+    assert taken <= 2 * 65_536
+
+
+async def test_the_app_is_asked_for_a_user_only_when_the_address_is_proven():
+    asked = []
+
+    def user(proven) -> dict:
+        asked.append(proven.identifier)
+        return {"id": 1}
+
+    links = {"url": "https://a.example", "send": lambda **_: None}
+    once = Lifespan("memory:", **DEVELOPMENT)
+    app = bare(once, on_verified=user, load_user=asked.append, user_types=["live"], links=links)
+    async with served(app) as port:
+        sent = (await post(port, "/otp/request", PHONE)).json()
+        await post(port, "/otp/resend", PHONE)
+        await post(port, "/signup/send-otp", {"email": "ann@example.com", "user_type": "live"})
+        await post(port, "/email/request", {"email": "ann@example.com"})
+        wrong = f"{(int(sent['otp']) + 1) % 1_000_000:06}"
+        assert (await post(port, "/otp/verify", {**PHONE, "otp": wrong})).status_code == 401
+        assert asked == []
+        assert (await post(port, "/otp/verify", {**PHONE, "otp": sent["otp"]})).status_code == 200
+        assert asked == [PHONE["phoneNumber"]]
+
+
+async def test_a_provider_that_never_answers_is_a_502_in_time_and_costs_nothing():
+    async def hangs(_: oncecode.Message) -> None:
+        await asyncio.Event().wait()
+
+    once = Lifespan("memory:", mode="development", sender=hangs, send_deadline_ms=50)
+    async with served(bare(once)) as port:
+        # One more than may be issued in a quarter of an hour.
+        for _ in range(4):
+            failed = await post(port, "/otp/request", PHONE)
+            assert (failed.status_code, failed.json()["code"]) == (502, "DELIVERY_FAILED")
+            assert failed.headers["cache-control"] == "no-store"
+
+
 class Freezable:
     """A way to a server that stops passing anything on."""
 

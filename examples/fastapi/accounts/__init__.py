@@ -1,0 +1,1 @@
+"""Accounts that people reach with one-time codes: sign-up, log-in, links in emails."""

@@ -44,5 +44,7 @@ app.use(errorHandler(once, { log: (error) => console.error(error) }));
 router(once, { onVerified: () => ({ name: "Ann" }) });
 // @ts-expect-error: no such option
 router(once, { onVerfied: () => null });
-// @ts-expect-error: links must be sent
+// Sent by the client's own sender.
 router(once, { links: { url: "https://a.example" } });
+// @ts-expect-error: where to, is what a link must say
+router(once, { links: {} });

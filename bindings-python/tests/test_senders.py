@@ -129,7 +129,8 @@ async def test_what_a_provider_refuses_is_typed_and_costs_nothing(
 async def test_a_status_callback_is_believed_when_its_provider_signed_it(open_client, options):
     senders = ["none:", "twilio://AC1:12345@?from=+15551234567"]
     once = await open_client("memory:", **{**options, "sender": senders})
-    url, body = "https://app.example/sms", b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30005"
+    url = "https://app.example/sms"
+    body = b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30005"
     signed = f"{url}ErrorCode30005MessageSidSM1MessageStatusundelivered".encode()
     signature = base64.b64encode(hmac.digest(b"12345", signed, hashlib.sha1)).decode()
     headers = {"X-Twilio-Signature": signature}

@@ -443,7 +443,7 @@ class DeliveryStatus:
         """How far it came: the provider has it, the carrier, the user; or the user will not."""
     @property
     def reason(self) -> str | None:
-        """Why it failed, where the provider's reason is one of ours: `UNREACHABLE` …"""
+        """Why it failed, where the provider's reason is one of ours, such as `UNREACHABLE`."""
     @property
     def provider_code(self) -> str | None:
         """The provider's own number for it."""

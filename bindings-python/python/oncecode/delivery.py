@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .errors import InvalidArgument
 
@@ -47,7 +47,7 @@ class Delivery:
         """
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         try:
-            answer = self._native.delivery_status(url, [(name, value) for name, value in pairs], body)
+            named = [(name, value) for name, value in pairs]
+            return self._native.delivery_status(url, named, body)
         except (TypeError, ValueError, UnicodeEncodeError):
             raise InvalidArgument("url must be text, headers pairs of text, body bytes") from None
-        return cast("DeliveryStatus", answer)

@@ -2,7 +2,6 @@
 //! soon as there is a user; `twilio://SID:TOKEN@?from=+1555…` has none.
 
 use std::fmt;
-use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
@@ -55,12 +54,6 @@ impl Address {
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.query.iter().position(|(known, _)| known == name)?;
         some(self.query.remove(at).1)
-    }
-
-    /// The same, read.
-    pub(super) fn take_parsed<T: FromStr>(&mut self, name: &str) -> Result<Option<T>> {
-        let read = |text: String| text.parse().map_err(|_| malformed(&format!("{name} cannot be read")));
-        self.take(name).map(read).transpose()
     }
 
     /// Refuses what nobody took.

@@ -170,11 +170,6 @@ impl<'a> Given<'a> {
         self.address.take(name).or_else(|| variables.iter().find_map(|variable| self.var(variable)))
     }
 
-    /// The same where it must be there.
-    pub(super) fn needed(&mut self, name: &str, variables: &[&str]) -> Result<String> {
-        self.maybe(name, variables).ok_or_else(|| self.missing(&format!("{name}="), variables.first().unwrap_or(&"")))
-    }
-
     /// Where the API is: `base=` in the query, for tests and for gateways in between.
     pub(super) fn base(&mut self, usual: &str) -> Result<Url> {
         if self.address.host.is_some() {

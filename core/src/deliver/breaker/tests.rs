@@ -11,24 +11,24 @@ fn breaker() -> (Breaker, FakeClock) {
 }
 
 fn fail(breaker: &Breaker) {
-    breaker.admit().ok().expect("it may be tried").end(true);
+    breaker.admit().expect("it may be tried").end(true);
 }
 
 #[test]
 fn it_opens_after_failures_in_a_row_and_lets_one_probe_through() {
     let (breaker, clock) = breaker();
     fail(&breaker);
-    breaker.admit().ok().expect("one is none").end(false);
+    breaker.admit().expect("one is none").end(false);
     fail(&breaker);
     fail(&breaker);
     assert_eq!(breaker.admit().err(), Some(Duration::from_secs(1)));
     clock.advance(Duration::from_secs(1));
-    let probe = breaker.admit().ok().expect("the probe");
+    let probe = breaker.admit().expect("the probe");
     assert!(breaker.admit().is_err(), "there is one probe");
     probe.end(true);
     assert_eq!(breaker.admit().err(), Some(Duration::from_secs(2)), "it waits longer");
     clock.advance(Duration::from_secs(2));
-    breaker.admit().ok().expect("the probe").end(false);
+    breaker.admit().expect("the probe").end(false);
     assert!(breaker.admit().is_ok(), "closed");
 }
 
@@ -39,6 +39,6 @@ fn a_probe_that_was_given_up_does_not_keep_it_open_for_ever() {
     fail(&breaker);
     for _ in 0..3 {
         clock.advance(Duration::from_secs(3));
-        drop(breaker.admit().ok().expect("the next probe"));
+        let _given_up = breaker.admit().expect("the next probe");
     }
 }

@@ -168,6 +168,8 @@ def test_a_process_ends_while_a_thread_waits(redis, options):
 
 def test_ctrl_c_interrupts_a_waiting_thread(redis, options):
     program = """
+        # Started in the background by a shell, a process ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def send(message):
             signal.raise_signal(signal.SIGINT)
         once = blocking.Oncecode.open(url, **{**OPTIONS, "sender": send})

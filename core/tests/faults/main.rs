@@ -36,7 +36,7 @@ macro_rules! cases_on {
     };
 }
 
-const STORES: [&str; 4] = ["redis", "postgres", "pgbouncer", "memcached"];
+const STORES: [&str; 5] = ["redis", "postgres", "pgbouncer", "mysql", "memcached"];
 
 const ON_EACH: &[(&str, CaseOn)] = cases_on![
     network::delays_are_waited_for_within_the_deadline_only,

@@ -73,5 +73,5 @@ pub async fn foreign_values_under_our_names_are_neither_trusted_nor_hung_upon() 
         let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await;
         assert!(matches!(attempt, Ok(Attempted::Right { .. })), "{value}: {attempt:?}");
     }
-    redis_time::assert_all_expire(&server.url, "foreign").await;
+    assert!(redis_time::assert_all_expire(&server.url, "foreign").await > 0, "there are keys to look at");
 }

@@ -97,10 +97,11 @@ async def test_an_outage_is_told_in_time_and_the_next_call_after_it_works(
     beats = []
     beating = asyncio.create_task(heartbeat(beats))
     began = time.monotonic()
+    # Five failures, one after the other, would open the breaker, which has its own tests.
     outcomes = await asyncio.gather(
         once.codes.issue(to="ann@example.com", purpose="login"),
         once.codes.verify(to=PHONE, purpose="login", code=sent.code),
-        *(once.codes.peek(to=PHONE, purpose="login") for _ in range(5)),
+        once.codes.peek(to=PHONE, purpose="login"),
         return_exceptions=True,
     )
     took = time.monotonic() - began

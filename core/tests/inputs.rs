@@ -55,7 +55,7 @@ fn text() -> impl Strategy<Value = String> {
         4 => "[+0-9() .-]{0,20}",
         3 => "[a-zA-Zäß🙂@. \0-]{0,40}@[a-z0-9ä.-]{0,30}",
         2 => "[a-z0-9_:.-]{0,40}",
-        2 => r"[*?\[\]{}%_'`;/\\\r\n\t\0-]{0,12}",
+        2 => r"[*?\[\]{}%_'`;/\\\r\n\t\x00-]{0,12}",
         1 => ("[+a9@🙂\0]", 1..200_000usize).prop_map(|(piece, times)| piece.repeat(times)),
     ]
 }
@@ -220,7 +220,7 @@ fn tokens_links_and_limits_are_read_without_fear() {
             app.once.limits().client_ip(&token, Some(&other)).map(drop),
         ];
         for error in refused.into_iter().filter_map(Result::err) {
-            assert!(matches!(error.class(), Class::Refusal), "{error:?}");
+            assert!(matches!(error.kind().class(), Class::Refusal), "{error:?}");
             assert!(error.message().chars().count() < 400, "{error}");
         }
         assert_eq!(app.store.writes(), before, "who only asks changes nothing");
@@ -256,11 +256,11 @@ fn limits_of_any_kind_are_taken_or_refused() {
         let given = json!({ "max": max as i64, "windowSeconds": window });
         let Ok(definition) = serde_json::from_value::<LimitDefinition>(given) else { return };
         if let Err(error) = app.once.limits().define(&name, &definition) {
-            assert!(matches!(error.class(), Class::Refusal) && is_helpful(&error), "{error:?}");
+            assert!(error.kind() == ErrorKind::Config && is_helpful(&error), "{error:?}");
         }
     });
 }
 
 fn is_helpful(error: &Error) -> bool {
-    !error.message().is_empty() && error.message().chars().count() < 600
+    !error.message().is_empty() && error.message().chars().count() < 1600
 }

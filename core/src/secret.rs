@@ -215,6 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn who_has_the_store_but_not_the_secret_can_try_no_code() {
+        let (ours, other) = (ring(&["ours"]), ring(&["other"]));
+        let (tag, code) = (ours.tag(&["code", "login", "+15551234567"]), Secret::from("012345"));
+        let stored = ours.digest(&tag, "login", &code);
+        assert!(!other.candidates(&tag, "login", &code).iter().any(|digest| digest.bytes == stored.bytes));
+        assert!(tag != other.tag(&["code", "login", "+15551234567"]), "nor an address");
+        let plain = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        for guess in ["012345", "login012345", "+15551234567012345", "login+15551234567012345"] {
+            assert_ne!(stored.bytes, plain(guess).as_ref());
+        }
+        let elsewhere = ours.tag(&["code", "login", "+15551234568"]);
+        assert!(stored != ours.digest(&elsewhere, "login", &code), "one code of two users looks like two");
+    }
+
+    #[test]
     fn a_rotated_ring_accepts_old_codes_and_opens_old_seals() {
         let (old, new) = (ring(&["old"]), ring(&["new", "old"]));
         let tag = old.tag(&["login", "+15551234567"]);

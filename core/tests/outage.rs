@@ -37,11 +37,14 @@ const ALL: &[(&str, Case)] = cases![
     a_frozen_server_is_told_at_open_within_the_deadline,
     a_frozen_server_fails_calls_within_the_deadline_and_works_afterwards,
     a_server_frozen_amid_calls_leaves_the_client_usable,
+];
+const KEEPING: &[(&str, Case)] = cases![
     a_server_that_hangs_leaves_the_client_usable,
     a_killed_server_fails_calls_at_once_and_works_when_restarted,
     a_restart_between_two_calls_goes_unnoticed,
     wrong_credentials_are_a_config_error_that_repeats_nothing,
 ];
+const FORGETTING: &[(&str, Case)] = cases![a_killed_server_fails_calls_at_once_and_knows_nothing_when_restarted];
 const CONNECTIONS: &[(&str, Case)] =
     cases![connections_cut_between_two_calls_go_unnoticed, connections_cut_amid_calls_hang_nobody];
 const REDIS: &[(&str, Case)] = cases![flushed_scripts_go_unnoticed, flushed_data_is_no_way_to_use_a_code_twice];
@@ -51,11 +54,12 @@ fn main() {
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     let mut trials = Vec::new();
     // upstash.rs cuts a bridge's connections.
-    let kinds: [(_, &[_]); 4] = [
-        ("redis", &[ALL, CONNECTIONS, REDIS]),
-        ("postgres", &[ALL, CONNECTIONS]),
-        ("mysql", &[ALL, CONNECTIONS]),
-        ("upstash", &[ALL, REDIS]),
+    let kinds: [(_, &[_]); 5] = [
+        ("redis", &[ALL, KEEPING, CONNECTIONS, REDIS]),
+        ("postgres", &[ALL, KEEPING, CONNECTIONS]),
+        ("mysql", &[ALL, KEEPING, CONNECTIONS]),
+        ("upstash", &[ALL, KEEPING, REDIS]),
+        ("memcached", &[ALL, FORGETTING]),
     ];
     for (kind, cases) in kinds {
         let shared = Arc::new(Mutex::new(None));
@@ -239,6 +243,17 @@ async fn a_killed_server_fails_calls_at_once_and_works_when_restarted(server: &m
     client.is_let_through().await;
     client.works(&before).await;
     client.verify(&before.live).await.expect("the code outlived the server");
+}
+
+/// What it has forgotten is nothing that could be accepted again.
+async fn a_killed_server_fails_calls_at_once_and_knows_nothing_when_restarted(server: &mut Server) {
+    let (client, before) = before(server).await;
+    server.kill();
+    fails(&client, &before.live).await;
+    server.restart();
+    client.is_let_through().await;
+    client.works(&before).await;
+    assert_eq!(client.verify(&before.live).await.map_err(|e| e.kind()), Err(ErrorKind::CodeNotFound));
 }
 
 async fn a_restart_between_two_calls_goes_unnoticed(server: &mut Server) {

@@ -37,6 +37,7 @@ impl Count {
             "redis" => redis_commands(&seen.requests),
             "mysql" => mysql_commands(&seen.requests),
             "upstash" => http_requests(&seen.requests),
+            "memcached" => memcached_commands(&seen.requests),
             _ => postgres_messages(&seen.requests),
         };
         let mut commands = BTreeMap::new();
@@ -114,6 +115,38 @@ fn a_hit_on_postgres_is_one_trip() {
 #[test]
 fn a_hit_on_upstash_is_one_request() {
     hits("upstash");
+}
+
+/// It runs no code of ours: a read, and a write that loses against any other. With an IP address the gate's own two.
+#[test]
+fn an_issue_and_a_verify_on_memcached_are_two_trips_each() {
+    let server = Server::start("memcached");
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let options =
+            json!({ "mode": "development", "sender": "none:", "deadlineMs": support::LONG.as_millis() as f64 });
+        let options = Options::from_json(&options.to_string()).expect("options");
+        let once = Oncecode::builder(server.url_at(proxy.port)).options(options).open().await.expect("open");
+        for (ip, trips) in [(None, 2), (Some("192.0.2.1"), 4)] {
+            let mut number = 0;
+            let mut flow = async || {
+                number += 1;
+                let mut issue = IssueRequest::new(format!("user{number}-{trips}@example.com"), "login");
+                // Each IP address may issue 30 codes.
+                issue.ip = ip.map(|ip: &str| ip.replace(".1", &format!(".{}", number / 20)));
+                let (to, ip) = (issue.to.clone(), issue.ip.clone());
+                let code = once.codes().issue(issue).await.expect("issue").code.expect("development mode");
+                let mut verify = VerifyRequest::new(to, "login", code.expose());
+                verify.ip = ip;
+                once.codes().verify(verify).await.expect("verify");
+            };
+            flow().await;
+            proxy.take();
+            let count = steady("memcached", &proxy, flow).await;
+            assert_eq!(count.turns, 2 * trips * FLOWS, "{ip:?}: {:?}", count.commands);
+            assert_eq!(count.commands, BTreeMap::from(["mg", "ms"].map(|name| (name.to_owned(), trips * FLOWS))));
+        }
+    });
 }
 
 #[test]
@@ -314,5 +347,21 @@ fn mysql_commands(bytes: &[u8]) -> Vec<String> {
         });
         rest = &rest[4 + length as usize..];
     }
+    names
+}
+
+/// The names of memcached's commands: a line, and after one that stores so many bytes and another line's end.
+fn memcached_commands(bytes: &[u8]) -> Vec<String> {
+    let (mut rest, mut names) = (bytes, Vec::new());
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let line = std::str::from_utf8(&rest[..end]).expect("a line");
+        let mut words = line.split(' ');
+        let name = words.next().expect("a command").to_owned();
+        let length =
+            if name == "ms" { words.nth(1).expect("a length").parse::<usize>().expect("a number") + 2 } else { 0 };
+        rest = &rest[end + 2 + length..];
+        names.push(name);
+    }
+    assert!(rest.is_empty(), "a request that is not whole");
     names
 }

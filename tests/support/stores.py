@@ -72,6 +72,7 @@ STORES: dict[str, Callable[[Path], str]] = {
     "upstash": _server("upstash"),
     "postgres": _server("postgres"),
     "mysql": _server("mysql"),
+    "memcached": _server("memcached"),
     "sqlite": lambda folder: f"sqlite:{folder}/codes.db",
 }
 

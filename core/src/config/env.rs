@@ -11,11 +11,14 @@ use crate::secret::Secret;
 
 const UPSTASH_URL: &str = "UPSTASH_REDIS_REST_URL";
 const UPSTASH_TOKEN: &str = "UPSTASH_REDIS_REST_TOKEN";
+/// Last, since what it names often is but the app's cache.
+const MEMCACHED: &str = "MEMCACHED_SERVERS";
 
 /// The store URL and options that the environment names. `var` looks a variable up; empty counts as unset.
 ///
 /// Store: `ONCECODE_STORE`, else `DATABASE_URL` where `USE_DATABASE=true`, else `REDIS_URL`, else
-/// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else (in development) `memory:`.
+/// `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, else `DATABASE_URL`, else `MEMCACHED_SERVERS`, else (in
+/// development) `memory:`.
 /// Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Tokens: `JWT_SECRET` is their HS256 key. Sender: `ONCECODE_SENDER`
 /// (one URL, or several with spaces between them), else `SMS_PROVIDER`, and after it `sendgrid:` where there is a
 /// `SENDGRID_API_KEY`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
@@ -48,10 +51,11 @@ pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, 
 
     let stores: &[&str] = match flag("USE_DATABASE") {
         Some(true) => &["ONCECODE_STORE", "DATABASE_URL"],
-        _ => &["ONCECODE_STORE", "REDIS_URL", UPSTASH_URL, "DATABASE_URL"],
+        _ => &["ONCECODE_STORE", "REDIS_URL", UPSTASH_URL, "DATABASE_URL", MEMCACHED],
     };
     match stores.iter().find_map(|name| first(&[name]).map(|url| (*name, url))) {
         Some((UPSTASH_URL, url)) => Ok((upstash(&url, first(&[UPSTASH_TOKEN]))?, options)),
+        Some((MEMCACHED, servers)) => Ok((memcached(&servers), options)),
         Some((_, url)) => Ok((url, options)),
         None if options.mode == Mode::Development => Ok(("memory:".into(), options)),
         None => Err(Error::config(format!("no store named; set one of {}", stores.join(", ")))),
@@ -66,6 +70,13 @@ fn upstash(url: &str, token: Option<String>) -> Result<String> {
     let mut parsed = parsed.ok_or_else(wrong)?;
     parsed.set_password(Some(token.trim())).map_err(|()| wrong())?;
     Ok(format!("upstash+{parsed}"))
+}
+
+/// Its servers stand between commas, semicolons or spaces; some name the scheme as well.
+fn memcached(servers: &str) -> String {
+    let between = |c: char| c == ',' || c == ';' || c.is_whitespace();
+    let hosts = servers.split(between).map(|host| host.trim_start_matches("memcached://"));
+    format!("memcached://{}", hosts.filter(|host| !host.is_empty()).collect::<Vec<_>>().join(","))
 }
 
 fn senders(first: &impl Fn(&[&str]) -> Option<String>) -> SenderOption {
@@ -122,6 +133,16 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn the_servers_of_memcached_are_a_list_and_come_last() {
+        for servers in ["a:1,b", " a:1 ; b ", "a:1 b", "memcached://a:1,memcached://b"] {
+            assert_eq!(read(&[("MEMCACHED_SERVERS", servers)]).expect("env").0, "memcached://a:1,b", "{servers:?}");
+        }
+        let (servers, database) = (("MEMCACHED_SERVERS", "a"), ("DATABASE_URL", "postgres://d"));
+        assert_eq!(read(&[servers, database]).expect("env").0, "postgres://d");
+        assert!(read(&[servers, ("USE_DATABASE", "true"), ("NODE_ENV", "production")]).is_err());
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Options {
     pub fn from_json(json: &str) -> Result<Self> {
         let mut reader = serde_json::Deserializer::from_str(json);
         serde_path_to_error::deserialize(&mut reader).map_err(|e| {
-            let (field, why) = (e.path().to_string(), without_position(e.inner()));
+            let (field, why) = (brief(&e.path().to_string()), brief(&without_position(e.inner())));
             Error::config(if field == "." { format!("options: {why}") } else { format!("{field}: {why}") })
         })
     }
@@ -253,6 +253,25 @@ fn sql_name(option: &str, name: &str) -> Result<String> {
         )));
     }
     Ok(name.to_owned())
+}
+
+/// A message of names and values as they were given, the long ones cut: no mistake should fill a log.
+fn brief(text: &str) -> String {
+    const MOST: usize = 60;
+    let mut said = String::with_capacity(text.len().min(2000));
+    let mut length = 0;
+    for c in text.chars() {
+        length = if matches!(c, '`' | '"' | '.' | ' ') { 0 } else { length + 1 };
+        match length {
+            0..=MOST => said.push(c),
+            _ if said.ends_with('…') => {}
+            _ => said.push('…'),
+        }
+    }
+    match said.char_indices().nth(1500) {
+        Some((end, _)) => said[..end].to_owned() + " …",
+        None => said,
+    }
 }
 
 /// The line and column in a document that the user never saw would confuse.

@@ -35,7 +35,7 @@ pub async fn a_process_whose_clock_is_a_day_off_changes_nothing(kind: &'static s
         assert_eq!(client.outcome(&code).await, Err(ErrorKind::WrongCode), "{off}");
     }
     if kind == "redis" {
-        redis_time::assert_all_expire(&server.url, "oncecode").await;
+        assert!(redis_time::assert_all_expire(&server.url, "oncecode").await > 0, "there are keys to look at");
     }
 }
 

@@ -36,7 +36,7 @@ macro_rules! cases_on {
     };
 }
 
-const STORES: [&str; 4] = ["redis", "postgres", "pgbouncer", "memcached"];
+const STORES: [&str; 5] = ["redis", "postgres", "pgbouncer", "mysql", "memcached"];
 
 const ON_EACH: &[(&str, CaseOn)] = cases_on![
     network::delays_are_waited_for_within_the_deadline_only,
@@ -67,6 +67,7 @@ const ONCE: &[(&str, Case)] = cases![
     names::a_postgres_certificate_for_another_name_is_refused,
     names::a_redis_database_that_does_not_exist_is_told,
     names::foreign_values_under_our_names_are_neither_trusted_nor_hung_upon,
+    names::a_key_that_lost_its_expiry_refuses_nobody_and_gets_a_new_one,
 ];
 
 /// One case at a time: a deadline means little on a machine that starts servers meanwhile.

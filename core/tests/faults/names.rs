@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use oncecode::store::{Attempted, Gate, Issued, Limit};
+use oncecode::store::{Algorithm, Attempted, Gate, Issued, Limit, Rate, Rates};
 use oncecode::testkit::{FakeClock, inputs, key, open_store};
 use sqlx::{Row, raw_sql};
 
@@ -73,5 +74,39 @@ pub async fn foreign_values_under_our_names_are_neither_trusted_nor_hung_upon() 
         let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await;
         assert!(matches!(attempt, Ok(Attempted::Right { .. })), "{value}: {attempt:?}");
     }
-    redis_time::assert_all_expire(&server.url, "foreign").await;
+    assert!(redis_time::assert_all_expire(&server.url, "foreign").await > 0, "there are keys to look at");
+}
+
+/// As other software leaves it: nobody is refused for ever, and the next write ends it.
+pub async fn a_key_that_lost_its_expiry_refuses_nobody_and_gets_a_new_one() {
+    let server = Server::start("redis");
+    let mut admin = admin(&server).await;
+    let store = open_store(&server.url, FakeClock::default(), DEADLINE).await.expect("open");
+    let [entity, gated, counter, rated] = ["entity", "gate", "counter", "rates"].map(|name| key("lost", name));
+    let (window, limit) = (Duration::from_secs(900), Limit::new(1, Duration::from_secs(900)));
+    let gate = Gate { key: gated.clone(), limit };
+    let rates = |algorithm| Rates { key: rated.clone(), rates: vec![Rate { algorithm, max: 1, window }] };
+    for algorithm in [Algorithm::Fixed, Algorithm::Sliding, Algorithm::Bucket] {
+        for used in [false, true] {
+            let issued = store.issue(&entity, &inputs::issue("a"), None).await.expect("issue");
+            assert!(matches!(issued, Issued::New { .. }), "the cooldown is not for ever: {issued:?}");
+            assert!(store.hit(&gate, 1).await.expect("hit").allowed, "nor is the limit; lost before: {used}");
+            assert!(!store.hit(&gate, 1).await.expect("hit").allowed, "but a limit it is");
+            assert_eq!(store.count(&counter, 3, window).await.expect("count").value, 3);
+            assert!(store.hits(&rates(algorithm), 1).await.expect("hits").allowed, "{algorithm:?}");
+            assert!(!store.hits(&rates(algorithm), 1).await.expect("hits").allowed, "{algorithm:?}");
+            assert!(redis_time::assert_all_expire(&server.url, "lost").await >= 4, "each has an expiry again");
+            for key in [&entity, &gated, &counter, &rated] {
+                admin.ask(&format!("PERSIST {}", key.as_str())).await;
+            }
+            // What has no end is not to be believed.
+            let attempt = store.attempt(&entity, &inputs::attempt("a"), None).await.expect("an answer");
+            assert!(matches!(attempt, Attempted::Refused(_)), "{attempt:?}");
+            let closed = store.issue(&entity, &inputs::issue("a"), Some(&gate)).await.expect("an answer");
+            assert!(matches!(closed, Issued::New { .. }), "a gate without an end is open: {closed:?}");
+            for key in [&entity, &gated] {
+                admin.ask(&format!("PERSIST {}", key.as_str())).await;
+            }
+        }
+    }
 }

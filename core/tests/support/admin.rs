@@ -15,6 +15,8 @@ pub enum Admin {
     Redis(redis::aio::MultiplexedConnection),
     Postgres(PgConnection),
     Mysql(MySqlConnection),
+    /// It answers; there is nothing that it could be told.
+    Memcached,
 }
 
 /// Waits until the server answers, at most 10 s.
@@ -36,6 +38,10 @@ impl Admin {
         }
         if server.kind == "mysql" {
             return Ok(Admin::Mysql(<MySqlConnection as sqlx::Connection>::connect(&server.url).await?));
+        }
+        if server.kind == "memcached" {
+            oncecode::testkit::open_store(&server.url, oncecode::SystemClock, super::support::LONG).await?;
+            return Ok(Admin::Memcached);
         }
         let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         if server.kind == "upstash" {
@@ -60,6 +66,7 @@ impl Admin {
             Admin::Mysql(connection) => {
                 raw_sql(AssertSqlSafe(what)).execute(connection).await.expect(what);
             }
+            Admin::Memcached => panic!("memcached cannot be told: {what}"),
         }
     }
 
@@ -82,6 +89,7 @@ impl Admin {
                     let _ = raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut *connection).await;
                 }
             }
+            Admin::Memcached => self.ask("end other connections").await,
         }
     }
 
@@ -89,6 +97,7 @@ impl Admin {
     pub async fn is_alone(&mut self) {
         match self {
             Admin::Redis(_) => {}
+            Admin::Memcached => self.ask("who else is there").await,
             Admin::Postgres(connection) => {
                 let left = || query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) {OTHERS}")));
                 while left().fetch_one(&mut *connection).await.expect("a count") > 0 {}
@@ -107,6 +116,7 @@ impl Admin {
             Admin::Redis(_) => "CLIENT PAUSE 600000 WRITE",
             Admin::Postgres(_) => "BEGIN; LOCK TABLE oncecode_challenges",
             Admin::Mysql(_) => "LOCK TABLE oncecode_challenges WRITE",
+            Admin::Memcached => "hang",
         })
         .await;
     }
@@ -116,6 +126,7 @@ impl Admin {
             Admin::Redis(_) => "CLIENT UNPAUSE",
             Admin::Postgres(_) => "ROLLBACK",
             Admin::Mysql(_) => "UNLOCK TABLES",
+            Admin::Memcached => "go on",
         })
         .await;
     }

@@ -67,11 +67,15 @@ pub async fn advance(url: &str, prefix: &str, by: Duration) {
     }
 }
 
-pub async fn assert_all_expire(url: &str, prefix: &str) {
+/// Returns how many there are: of none this says nothing.
+pub async fn assert_all_expire(url: &str, prefix: &str) -> usize {
+    let mut seen = 0;
     for mut connection in connect(url).await {
         for key in keys(&mut connection, prefix).await {
             let left: i64 = connection.pttl(&key).await.expect("pttl");
             assert!(left != -1, "a key without expiry");
+            seen += 1;
         }
     }
+    seen
 }

@@ -227,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn no_prefix_can_reach_into_anothers_keys() {
+        for prefix in ["", "a:b", "a*", "a?", "a[b]", "a{b}", "a b", "a%", "a\0", "é", &"p".repeat(41)] {
+            assert!(Keyspace::new(prefix, false).is_err(), "{prefix:?}");
+        }
+        let key = |prefix: &str| Keyspace::new(prefix, false).expect(prefix).key(&ring(), "x", &["y"]);
+        assert!(key("a") != key("A") && !key("ab").as_str().starts_with("a:"));
+    }
+
+    #[test]
     fn keys_fit_memcached_and_sql() {
         let space = Keyspace::new(&"p".repeat(40), true).expect("keyspace");
         let to = Identifier::Email(format!("{}@example.com", "é".repeat(100)));

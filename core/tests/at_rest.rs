@@ -81,6 +81,16 @@ fn a_stolen_redis_dump_reveals_nothing_and_expires() {
 }
 
 #[test]
+fn what_a_stolen_memcached_holds_reveals_nothing_and_expires() {
+    support::runtime().block_on(async {
+        let (prefix, url) = (support::unique(), support::memcached_time::url());
+        let run = Run::on(&url, json!({ "keyPrefix": prefix })).await;
+        run.assert_absent("the keys and values", &support::memcached_time::dump(&url, &prefix).await, &[]);
+        run.assert_silent();
+    });
+}
+
+#[test]
 fn what_goes_over_rest_is_stored_as_safely_and_no_token_is_said() {
     support::runtime().block_on(async {
         let (prefix, url) = (support::unique(), support::server("ONCECODE_TEST_UPSTASH"));

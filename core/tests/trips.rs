@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use oncecode::store::{Gate, Limit};
+use oncecode::store::{Algorithm, Gate, Limit, Rate, Rates};
 use oncecode::testkit::{FakeClock, Recorder, key, open_store};
 use oncecode::{IssueRequest, Oncecode, Options, SessionRequest, SignRequest, VerifyRequest};
 use serde_json::json;
@@ -117,38 +117,6 @@ fn a_hit_on_upstash_is_one_request() {
     hits("upstash");
 }
 
-/// It runs no code of ours: a read, and a write that loses against any other. With an IP address the gate's own two.
-#[test]
-fn an_issue_and_a_verify_on_memcached_are_two_trips_each() {
-    let server = Server::start("memcached");
-    support::runtime().block_on(async {
-        let proxy = Proxy::to(server.port).await;
-        let options =
-            json!({ "mode": "development", "sender": "none:", "deadlineMs": support::LONG.as_millis() as f64 });
-        let options = Options::from_json(&options.to_string()).expect("options");
-        let once = Oncecode::builder(server.url_at(proxy.port)).options(options).open().await.expect("open");
-        for (ip, trips) in [(None, 2), (Some("192.0.2.1"), 4)] {
-            let mut number = 0;
-            let mut flow = async || {
-                number += 1;
-                let mut issue = IssueRequest::new(format!("user{number}-{trips}@example.com"), "login");
-                // Each IP address may issue 30 codes.
-                issue.ip = ip.map(|ip: &str| ip.replace(".1", &format!(".{}", number / 20)));
-                let (to, ip) = (issue.to.clone(), issue.ip.clone());
-                let code = once.codes().issue(issue).await.expect("issue").code.expect("development mode");
-                let mut verify = VerifyRequest::new(to, "login", code.expose());
-                verify.ip = ip;
-                once.codes().verify(verify).await.expect("verify");
-            };
-            flow().await;
-            proxy.take();
-            let count = steady("memcached", &proxy, flow).await;
-            assert_eq!(count.turns, 2 * trips * FLOWS, "{ip:?}: {:?}", count.commands);
-            assert_eq!(count.commands, BTreeMap::from(["mg", "ms"].map(|name| (name.to_owned(), trips * FLOWS))));
-        }
-    });
-}
-
 #[test]
 fn a_session_check_is_one_trip_and_a_known_token_none_on_redis() {
     checks("redis");
@@ -157,6 +125,155 @@ fn a_session_check_is_one_trip_and_a_known_token_none_on_redis() {
 #[test]
 fn a_session_check_is_one_trip_and_a_known_token_none_on_postgres() {
     checks("postgres");
+}
+
+#[test]
+fn several_limits_on_redis_are_one_trip() {
+    several_hits("redis", 1, &["EVALSHA"]);
+}
+
+#[test]
+fn several_limits_on_upstash_are_one_request() {
+    several_hits("upstash", 1, &["POST / EVALSHA"]);
+}
+
+/// No database has a statement of ours for them: what is there is read, and written if nobody else wrote in between.
+#[test]
+fn several_limits_on_postgres_are_two_trips() {
+    several_hits("postgres", 2, commands("postgres"));
+}
+
+#[test]
+fn several_limits_on_mysql_are_two_trips() {
+    several_hits("mysql", 2, commands("mysql"));
+}
+
+/// It runs no code of ours; see docs/stores.md.
+#[test]
+fn an_issue_and_a_verify_on_memcached_are_a_read_and_a_write_each() {
+    let server = Server::start("memcached");
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let (once, sender) = client(&server.url_at(proxy.port)).await;
+        for (round, ip) in [(0, None), (1, Some("192.0.2.1"))] {
+            let mut number = 0;
+            flow(&once, &sender, format!("warm-up{round}@example.com"), ip.map(|_| "192.0.2.99")).await;
+            proxy.take();
+            let count = steady("memcached", &proxy, async || {
+                number += 1;
+                flow(&once, &sender, format!("user{round}-{number}@example.com"), ip).await;
+            })
+            .await;
+            // The limit of an IP address is another key, and is asked first.
+            let keys = if ip.is_some() { 2 } else { 1 };
+            let each = 2 * FLOWS * keys;
+            assert_eq!(count.turns, 2 * each, "{:?}", count.commands);
+            assert_eq!(count.commands, BTreeMap::from([("mg".to_owned(), each), ("ms".to_owned(), each)]));
+        }
+    });
+}
+
+#[test]
+fn a_hit_on_memcached_is_a_read_and_a_write() {
+    let server = Server::start("memcached");
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let store = open_store(&server.url_at(proxy.port), FakeClock::default(), support::LONG).await.expect("open");
+        let gate = Gate { key: key("trips", "gate"), limit: Limit::new(10_000, Duration::from_secs(900)) };
+        let hit = async || assert!(store.hit(&gate, 1).await.expect("hit").allowed);
+        hit().await;
+        proxy.take();
+        let count = steady("memcached", &proxy, hit).await;
+        assert_eq!(count.turns, 2 * FLOWS, "{:?}", count.commands);
+    });
+}
+
+/// Where a proxy would be led past, the servers' own counters tell.
+#[test]
+fn an_issue_and_a_verify_on_sentinel_are_one_command_each() {
+    counted("sentinel", 2);
+}
+
+#[test]
+fn an_issue_and_a_verify_over_tls_are_one_command_each() {
+    counted("redistls", 2);
+}
+
+/// The limit of an IP address is on another node, and is asked first.
+#[test]
+fn an_issue_and_a_verify_on_a_cluster_are_one_command_each_and_another_with_an_ip() {
+    counted("cluster", 4);
+}
+
+fn counted(kind: &'static str, with_ip: u64) {
+    let server = Server::start(kind);
+    support::runtime().block_on(async {
+        let (once, sender) = client(&server.url).await;
+        // Every node is told the scripts.
+        for number in 0..30 {
+            flow(&once, &sender, format!("warm-up{number}@example.com"), Some(&format!("192.0.2.{number}"))).await;
+        }
+        // Opened once: connecting is an error or two of its own to a server that does not know `CLIENT SETINFO`.
+        let mut servers = support::redis_time::connect(&server.url).await;
+        for (round, ip, each) in [(0, None, 2), (1, Some("198.51.100.1"), with_ip)] {
+            let before = asked(&mut servers).await;
+            for number in 0..FLOWS {
+                flow(&once, &sender, format!("user{round}-{number}@example.com"), ip).await;
+            }
+            let after = asked(&mut servers).await;
+            assert_eq!((after.0 - before.0, after.1 - before.1), (each * FLOWS, 0), "{kind} {ip:?}");
+        }
+    });
+}
+
+/// Scripts that the servers were told to run, by digest or by source, and answers of theirs that were errors.
+async fn asked(servers: &mut [redis::aio::MultiplexedConnection]) -> (u64, u64) {
+    let (mut scripts, mut errors) = (0, 0);
+    for server in servers {
+        let info: String = redis::cmd("INFO").arg("everything").query_async(server).await.expect("info");
+        let number =
+            |line: &str, name: &str| line.strip_prefix(name)?.split_once('=')?.1.split(',').next()?.parse::<u64>().ok();
+        scripts += info.lines().filter_map(|line| number(line, "cmdstat_eval")).sum::<u64>();
+        errors += info.lines().filter_map(|line| number(line, "errorstat_")).sum::<u64>();
+    }
+    (scripts, errors)
+}
+
+/// In production, with a sender that remembers.
+async fn client(url: &str) -> (Oncecode, Recorder) {
+    let sender = Recorder::default();
+    let options = json!({
+        "secret": "a secret of thirty-two bytes or more",
+        "deadlineMs": support::LONG.as_millis() as f64,
+    });
+    let options = Options::from_json(&options.to_string()).expect("options");
+    (Oncecode::builder(url).options(options).sender(sender.clone()).open().await.expect("open"), sender)
+}
+
+async fn flow(once: &Oncecode, sender: &Recorder, to: String, ip: Option<&str>) {
+    let mut issue = IssueRequest::new(&*to, "login");
+    issue.ip = ip.map(str::to_owned);
+    once.codes().issue(issue).await.expect("issue");
+    let mut verify = VerifyRequest::new(&*to, "login", sender.last_code().expect("a code"));
+    verify.ip = ip.map(str::to_owned);
+    once.codes().verify(verify).await.expect("verify");
+}
+
+fn several_hits(kind: &'static str, trips: u64, commands: &[&str]) {
+    let server = Server::start(kind);
+    support::runtime().block_on(async {
+        let proxy = Proxy::to(server.port).await;
+        let store = open_store(&server.url_at(proxy.port), FakeClock::default(), support::LONG).await.expect("open");
+        let rate = |algorithm, seconds| Rate { algorithm, max: 10_000, window: Duration::from_secs(seconds) };
+        let rates = [rate(Algorithm::Fixed, 60), rate(Algorithm::Sliding, 3600), rate(Algorithm::Bucket, 86_400)];
+        let rates = Rates { key: key("trips", "rates"), rates: rates.to_vec() };
+        let hit = async || assert!(store.hits(&rates, 1).await.expect("hits").allowed);
+        for _ in 0..2 {
+            hit().await;
+        }
+        proxy.take();
+        steady(kind, &proxy, hit).await.assert(trips * FLOWS, commands);
+    });
 }
 
 fn checks(kind: &'static str) {
@@ -185,34 +302,19 @@ fn flows(kind: &'static str) {
     let server = Server::start(kind);
     support::runtime().block_on(async {
         let proxy = Proxy::to(server.port).await;
-        let sender = Recorder::default();
-        let options = json!({
-            "secret": "a secret of thirty-two bytes or more",
-            "deadlineMs": support::LONG.as_millis() as f64,
-        });
-        let options = Options::from_json(&options.to_string()).expect("options");
-        let builder = Oncecode::builder(server.url_at(proxy.port)).options(options).sender(sender.clone());
-        let once = builder.open().await.expect("open");
+        let (once, sender) = client(&server.url_at(proxy.port)).await;
         assert!(proxy.take().turns > 0, "the proxy sees what it is there to see");
 
-        let flow = async |to: String, ip: Option<&str>| {
-            let mut issue = IssueRequest::new(&*to, "login");
-            issue.ip = ip.map(str::to_owned);
-            once.codes().issue(issue).await.expect("issue");
-            let mut verify = VerifyRequest::new(&*to, "login", sender.last_code().expect("a code"));
-            verify.ip = ip.map(str::to_owned);
-            once.codes().verify(verify).await.expect("verify");
-        };
         // Each IP address may issue 30 codes.
         for (round, ip) in [(0, None), (1, Some("192.0.2.1"))] {
             let mut number = 0;
             // The warm-up: each script is loaded, each statement prepared.
-            flow(format!("warm-up{round}@example.com"), ip.map(|_| "192.0.2.99")).await;
+            flow(&once, &sender, format!("warm-up{round}@example.com"), ip.map(|_| "192.0.2.99")).await;
             proxy.take();
             let scripts = scripts_run(&server).await;
             let count = steady(kind, &proxy, async || {
                 number += 1;
-                flow(format!("user{round}-{number}@example.com"), ip).await;
+                flow(&once, &sender, format!("user{round}-{number}@example.com"), ip).await;
             })
             .await;
             count.assert(2 * FLOWS, commands(kind));

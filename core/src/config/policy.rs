@@ -240,10 +240,14 @@ impl Policy {
         }
         let guesses = self.guesses_per_day();
         if guesses > 100.0 {
-            found.push(format!(
-                "an identifier can be guessed at {guesses:.0} times a day, a chance of {:.4} %; NIST SP 800-63B-4 allows 100 consecutive failures",
-                (100.0 * guesses / codes).min(100.0)
-            ));
+            found.push(
+                "an identifier may be guessed at too often; NIST SP 800-63B-4 allows 100 consecutive failures".into(),
+            );
+        }
+        if !found.is_empty() {
+            let times = if guesses.is_finite() { format!("{guesses:.0} times") } else { "without end".into() };
+            let chance = (100.0 * guesses / codes).min(100.0);
+            found.push(format!("whoever guesses at an identifier can do so {times} a day, a chance of {chance:.4} %"));
         }
         found
     }
@@ -319,5 +323,18 @@ mod tests {
         let weak = read(r#"{"codeLength":4,"ttlSeconds":3600,"failureBudget":false}"#).expect("allowed");
         let said = weak.weaknesses().join("\n");
         assert!(said.contains("10 minutes") && said.contains("960 times a day") && said.contains("9.6"), "{said}");
+    }
+
+    #[test]
+    fn whatever_is_weak_comes_with_the_chance_of_a_guess() {
+        for (json, weakness, chance) in [
+            (r#"{"codeLength":5}"#, "100000 possible values", "30 times a day, a chance of 0.0300 %"),
+            (r#"{"ttlSeconds":601}"#, "10 minutes", "30 times a day, a chance of 0.0030 %"),
+            (r#"{"failureBudget":{"max":101,"windowSeconds":86400}}"#, "100 consecutive", "101 times a day"),
+            (r#"{"issueLimit":false,"verifyLimit":false,"failureBudget":false}"#, "100 consecutive", "of 100.0000 %"),
+        ] {
+            let said = read(json).expect(json).weaknesses();
+            assert!(said.len() == 2 && said[0].contains(weakness) && said[1].contains(chance), "{json}: {said:?}");
+        }
     }
 }

@@ -158,7 +158,7 @@ impl Store for MemcachedStore {
 
 fn no_source() -> Error {
     Error::config(
-        "memcached cannot be moved from: it lists no keys reliably and changes no two keys at once;          let what is in it expire",
+        "memcached cannot be moved from: it lists no keys reliably and changes no two keys at once; let what is in it expire",
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// Two nodes, so that keys are spread.
@@ -25,6 +25,27 @@ pub async fn advance(url: &str, prefix: &str, by: Duration) {
             ask(&mut node, &change).await;
         }
     }
+}
+
+/// Every key and value under the prefix. None lives for ever.
+pub async fn dump(url: &str, prefix: &str) -> Vec<u8> {
+    let (mut dump, mut count) = (Vec::new(), 0);
+    for address in url.trim_start_matches("memcached://").split(',') {
+        let mut node = BufReader::new(TcpStream::connect(address).await.expect("memcached answers"));
+        for key in keys(&mut node, prefix).await {
+            let answer = ask(&mut node, &format!("mg {key} t v")).await;
+            // What has expired since is gone.
+            let Some(head) = answer.strip_prefix("VA ") else { continue };
+            assert!(!head.ends_with("t-1"), "a key without expiry");
+            let length: usize = head.split(' ').next().and_then(|n| n.parse().ok()).expect("a length");
+            let mut value = vec![0; length + 2];
+            node.read_exact(&mut value).await.expect("a value");
+            dump.extend([key.as_bytes(), &value].concat());
+            count += 1;
+        }
+    }
+    assert!(count >= 6, "entities and counters: {count}");
+    dump
 }
 
 async fn ask(node: &mut BufReader<TcpStream>, command: &str) -> String {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-mod memcached_time;
+pub mod memcached_time;
 mod mysql_time;
 pub mod redis_time;
 pub mod sql_time;

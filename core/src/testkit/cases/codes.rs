@@ -116,12 +116,11 @@ pub(super) async fn comparisons_are_limited(f: &dyn Fixture) {
 
 pub(super) async fn the_failure_budget_survives_new_codes(f: &dyn Fixture) {
     let free = |code| Issue { issues: Limit::OFF, cooldown: secs(0), ..issue(code) };
-    for round in 0..4 {
+    for _ in 0..4 {
         assert_new(put(f, "budget", &free("a")).await, 5);
         for left in (0..5).rev() {
             assert_wrong(compare(f, "budget", &attempt("b")).await, left);
         }
-        assert!(round < 4);
     }
     let Attempted::Refused(Refused::Locked(wait)) = compare(f, "budget", &attempt("a")).await else {
         panic!("twenty wrong codes are the budget");

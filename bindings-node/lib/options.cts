@@ -33,9 +33,9 @@ export interface OncecodeOptions {
   /** Rules for links; what is absent keeps its default. */
   links?: LinkOptions | undefined;
   /**
-   * Who sends: `"twilio:"`, `"msg91:"`, `"sendgrid:"`, `"smtp://…"`, `"webhook+https://…"`, `"console:"` or `"none:"` (these two
-   * in development only), a webhook by its template, or a function of yours. Of a list, the first that serves an address sends, and the next
-   * where it surely did not: docs/senders.md.
+   * Who sends: `"twilio:"`, `"webhook+https://…"`, `"console:"` or `"none:"` (these two in development only), a webhook by its
+   * template, or a function of yours. Of a list, the first that serves an address sends, and the next where it surely did not:
+   * docs/senders.md.
    */
   sender?: SenderOption | readonly SenderOption[] | undefined;
   /** Told of everything that happens, soon after. Default: nobody is. */

@@ -4,7 +4,7 @@ CARGO_FLAGS := --profile fast --all-features
 
 # What maturin tells PyO3; told anything else, cargo and maturin would each recompile it.
 AS_MATURIN = PYO3_BUILD_EXTENSION_MODULE=1 PYO3_CONFIG_FILE=$(lastword $(wildcard \
-	$(CURDIR)/target/maturin/pyo3-config-$(CARGO_BUILD_TARGET)-*.txt))
+	$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/maturin/pyo3-config-$(CARGO_BUILD_TARGET)-*.txt))
 
 BIN := .venv/bin
 PYTHON_PACKAGE := bindings-python/python

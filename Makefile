@@ -28,6 +28,7 @@ check: build
 	$(BIN)/mypy --strict $(PYTHON_PACKAGE)
 	MYPYPATH=$(PYTHON_PACKAGE) $(BIN)/python -m mypy.stubtest oncecode._native
 	cd bindings-node && npx --no-install tsc --noEmit
+	npm --prefix examples/express-react run --silent check
 
 # Both packages, built in place.
 build: setup

@@ -1,6 +1,6 @@
 // `oncecode/react`: the endpoints as hooks of React Query 5.
 
-import { type UseMutationOptions, type UseMutationResult, type UseQueryOptions, type UseQueryResult, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type UseMutationOptions, type UseMutationResult, type UseQueryOptions, type UseQueryResult, hashKey, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, createElement, type ReactNode, useContext, useEffect, useState } from "react";
 import { type AuthClient, type AuthError, createAuthClient, type CurrentSession, type LinkSent, type OtpSent, type OtpVerified } from "./client.mjs";
 
@@ -61,9 +61,14 @@ export function useLogout(options: Options<void, void> = {}): Mutation<void, voi
   return useMutation({
     ...options,
     mutationFn: () => logout(),
-    onSuccess: (...args) => {
-      queries.clear();
+    onSuccess: async (...args) => {
+      // An answer that is under way is of before.
+      await queries.cancelQueries();
+      // In place, so that whatever shows the session is told.
       queries.setQueryData(SESSION_KEY, null);
+      const session = hashKey(SESSION_KEY);
+      queries.removeQueries({ predicate: ({ queryKey }) => hashKey(queryKey) !== session });
+      queries.getMutationCache().clear();
       return options.onSuccess?.(...args);
     },
   });

@@ -106,6 +106,15 @@ test("what the app's database throws goes to the app's error handler", async (t)
   assert.deepEqual(thrown, ["no database"]);
 });
 
+test("a file that is not there is a 404, and its path is not told", async (t) => {
+  const once = await production(t);
+  const app = express().use(express.static(import.meta.dirname, { fallthrough: false })).use(errorHandler(once));
+  const ask = await serve(t, app);
+  const answer = await ask("/none.js");
+  const { message } = await answer.json();
+  assert.deepEqual([answer.status, message], [404, "Not Found"]);
+});
+
 test("a store that stops answering is a 503 in time, and nobody passes", async (t) => {
   const proxy = await freezable(t, new URL(STORES.redis()));
   const limits = { shut: { max: 5, windowSeconds: 60, outage: "closed" }, open: { max: 1, windowSeconds: 60, outage: "open" } };

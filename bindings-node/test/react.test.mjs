@@ -42,7 +42,7 @@ async function rendered(t, use) {
     server.closeAllConnections();
     server.close();
   });
-  return renderHook(use, { wrapper });
+  return Object.assign(renderHook(use, { wrapper }), { wrapper, queries });
 }
 
 test("the hooks ask for a code, verify it, know the session and end it", async (t) => {
@@ -69,6 +69,27 @@ test("the hooks ask for a code, verify it, know the session and end it", async (
   await waitFor(() => assert.equal(result.current.session.data?.session.userId, phoneNumber));
   await act(() => result.current.logout.mutateAsync());
   await waitFor(() => assert.equal(result.current.session.data, null));
+});
+
+test("a log-out elsewhere on the page is seen by whoever shows the session, and nothing of the user is kept", async (t) => {
+  const { result: shown, wrapper, queries } = await rendered(t, hooks.useSession);
+  const { result } = renderHook(() => ({ request: hooks.useRequestOTP(), verify: hooks.useVerifyOTP(), logout: hooks.useLogout() }), { wrapper });
+  const phoneNumber = phone();
+  const { otp } = await act(() => result.current.request.mutateAsync({ phoneNumber }));
+  await act(() => result.current.verify.mutateAsync({ phoneNumber, otp }));
+  await waitFor(() => assert.equal(shown.current.data?.session.userId, phoneNumber));
+
+  queries.setQueryData(["records"], ["theirs"]);
+  // What was asked before the log-out, and is answered after it.
+  let answer;
+  const late = queries.fetchQuery({ queryKey: ["more"], queryFn: () => new Promise((resolve) => (answer = resolve)) });
+  const refused = assert.rejects(late);
+  await act(() => result.current.logout.mutateAsync());
+  answer("theirs");
+  await refused;
+  await waitFor(() => assert.equal(shown.current.data, null));
+  assert.deepEqual(queries.getQueryCache().getAll().map(({ queryKey }) => queryKey), [hooks.SESSION_KEY]);
+  assert.equal(queries.getMutationCache().getAll().length, 0);
 });
 
 test("a countdown follows the clock, and begins anew with what it counts from", async (t) => {

@@ -1,5 +1,6 @@
 // Errors as HTTP says them. Which status and headers an error has, it knows itself.
 
+import { STATUS_CODES } from "node:http";
 import type { ErrorRequestHandler, Request, Response } from "express";
 import { OncecodeError } from "../errors.cjs";
 import type { Oncecode } from "../index.cjs";
@@ -34,8 +35,9 @@ export function understood(error: unknown): OncecodeError | Unreadable | undefin
   if (error instanceof OncecodeError || error instanceof Unreadable) return error;
   const { status, statusCode, expose, message } = (error ?? {}) as Record<string, unknown>;
   const said = Number(status ?? statusCode);
-  if (!(error instanceof Error) || !(said >= 400 && said < 500) || expose === false) return undefined;
-  return unreadable(said, String(message));
+  if (!(error instanceof Error) || !(said >= 400 && said < 500)) return undefined;
+  // Such as a path in the message of a file that is not there.
+  return unreadable(said, expose === false ? (STATUS_CODES[said] ?? "refused") : String(message));
 }
 
 /** A request that can't be read: `INVALID_ARGUMENT`, with the status that HTTP has for it. */

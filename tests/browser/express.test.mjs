@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WIDTHS, focused, launch, look, open } from "./support/browser.mjs";
@@ -190,6 +193,51 @@ test("dark pages are read as well", async (t) => {
   await page.keyboard.type(await page.locator("output").innerText());
   await page.getByText("Complete blood count").waitFor();
   await look(page, "express-dark-vault");
+});
+
+test("npm run dev serves the pages as they are edited", async (t) => {
+  const dev = await start(["npm", "run", "dev"], { cwd: EXAMPLE });
+  t.after(() => dev.stop());
+  const page = await open(t, browser, { base: dev.base, expected: REFUSED });
+  await ask(page, "98765 43996");
+  await page.keyboard.type(await page.locator("output").innerText());
+  await page.getByText("Complete blood count").waitFor();
+  await page.getByRole("button", { name: "Log out" }).press("Enter");
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
+test("in production the code is in the SMS alone, and the cookie is this host's", async (t) => {
+  // What Twilio's API would be asked.
+  const sms = [];
+  const gateway = createServer(async (request, answer) => {
+    sms.push(new URLSearchParams(await text(request)));
+    answer.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify({ sid: `SM${sms.length}`, status: "queued" }));
+  }).listen(0, "127.0.0.1");
+  await once(gateway, "listening");
+  t.after(() => gateway.close());
+  const base = `http://127.0.0.1:${gateway.address().port}`;
+  const env = {
+    ONCECODE_MODE: "production",
+    ONCECODE_SECRET: randomBytes(32).toString("base64"),
+    REDIS_URL: process.env.ONCECODE_TEST_REDIS,
+    ONCECODE_SENDER: `twilio://AC1:12345@?from=%2B15551234567&base=${encodeURIComponent(base)}`,
+    DOMAIN: "vault.example",
+  };
+  const production = await start([process.execPath, "dist/server/main.js"], { cwd: EXAMPLE, env });
+  t.after(() => production.stop());
+
+  const page = await open(t, browser, { base: production.base, width: WIDTHS.phone, expected: REFUSED });
+  await ask(page, "98765 43210");
+  await look(page, "express-production-code");
+  assert.equal(await page.locator("output").count(), 0);
+  assert.equal(sms[0].get("To"), "+919876543210");
+  const [, code] = /\n@vault\.example #(\d{6})$/.exec(sms[0].get("Body"));
+  await page.keyboard.type(code);
+  await page.getByText("Complete blood count").waitFor();
+  const [cookie] = await page.context().cookies();
+  assert.deepEqual([cookie.name, cookie.secure, cookie.httpOnly, cookie.path], ["__Host-arogya_vault_session", true, true, "/"]);
+  assert.equal((await page.request.get("/__oncecode/messages.json")).status(), 404);
+  assert.ok(!production.output().includes(code));
 });
 
 test("messages are in the inbox of development", async (t) => {

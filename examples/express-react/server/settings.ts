@@ -10,6 +10,8 @@ export interface Settings {
   secret: string | undefined;
   /** How codes go out, such as `twilio:`; without it, to the inbox of development. */
   sender: string | undefined;
+  /** The site that codes in SMS are bound to, such as `vault.example`: browsers fill them in there, and nowhere else. */
+  domain: string | undefined;
   /** Seconds until the next code may be asked for. */
   resendSeconds: number;
   /** Whose `X-Forwarded-For` is believed. */
@@ -32,6 +34,7 @@ export function readSettings(env: Environment, unsaid: Settings["mode"] = "produ
     databaseUrl: env["DATABASE_URL"] || undefined,
     secret: env["ONCECODE_SECRET"] || env["SESSION_SECRET"] || undefined,
     sender: env["ONCECODE_SENDER"] || undefined,
+    domain: env["DOMAIN"] || undefined,
     resendSeconds: whole(env, "RESEND_SECONDS", 60, 86_400),
     trustedProxies: (env["TRUSTED_PROXIES"] ?? "").split(",").map((proxy) => proxy.trim()).filter(Boolean),
     host: env["HOST"] || "127.0.0.1",

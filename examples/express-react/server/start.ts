@@ -3,6 +3,7 @@
 import { once as event } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Express } from "express";
 import { Oncecode, type OncecodeOptions } from "oncecode";
 import { DevInbox } from "oncecode/express";
@@ -29,24 +30,25 @@ export async function start(settings: Settings, pages: (server: Server) => Promi
   server.on("request", createApp({ once, users, inbox, pages: await pages(server) }));
   server.listen(settings.port, settings.host);
   await event(server, "listening");
-  console.log(`Arogya Vault: http://localhost:${settings.port} (${settings.mode})`);
+  const { port } = server.address() as AddressInfo;
+  console.log(`Arogya Vault: http://localhost:${port} (${settings.mode})`);
 
   const end = () => {
     setTimeout(() => process.exit(1), LAST_SECONDS * 1000).unref();
     server.close(() => void Promise.all([once.close(), users.close()]).then(() => process.exit(0)));
-    server.closeIdleConnections();
   };
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, end);
 }
 
 /** 6 digits, good for 10 minutes, 5 attempts, 3 codes and 10 guesses per 15 minutes, 30 days of session: oncecode's defaults. */
-export function options({ mode, secret, sender, resendSeconds, trustedProxies }: Settings, inbox: DevInbox | undefined): OncecodeOptions {
+export function options({ mode, secret, sender, domain, resendSeconds, trustedProxies }: Settings, inbox: DevInbox | undefined): OncecodeOptions {
   return {
     mode,
     secret,
     sender: sender ?? inbox?.send,
     trustedProxies,
     appName: "Arogya Vault",
+    domain,
     policy: { cooldownSeconds: resendSeconds },
     // Numbers written without a country code are Indian.
     defaultRegion: "IN",

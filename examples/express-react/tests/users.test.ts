@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { type TestContext, test } from "node:test";
-import pg from "pg";
 import { MemoryUsers, PostgresUsers, type Users } from "../server/users.ts";
+import { schema } from "./services.ts";
 
 const KINDS: Record<string, (t: TestContext) => Promise<() => Promise<Users>>> = {
   memory: async () => {
@@ -12,17 +12,7 @@ const KINDS: Record<string, (t: TestContext) => Promise<() => Promise<Users>>> =
     return async () => users;
   },
   postgres: async (t) => {
-    const server = process.env["ONCECODE_TEST_POSTGRES"];
-    assert.ok(server, "ONCECODE_TEST_POSTGRES must name a PostgreSQL server: postgresql://...");
-    const admin = new pg.Client({ connectionString: server });
-    const schema = `arogya_${randomUUID().replaceAll("-", "")}`;
-    await admin.connect();
-    await admin.query(`CREATE SCHEMA ${schema}`);
-    t.after(async () => {
-      await admin.query(`DROP SCHEMA ${schema} CASCADE`);
-      await admin.end();
-    });
-    const url = `${server}?options=-c%20search_path%3D${schema}`;
+    const url = await schema(t);
     return () => PostgresUsers.open(url);
   },
 };

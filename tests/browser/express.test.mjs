@@ -20,7 +20,9 @@ before(async () => {
   assert.ok(ONCECODE_TEST_REDIS, "ONCECODE_TEST_REDIS must name a Redis server: redis://...");
   // A secret of this run's own makes keys of its own in the Redis that is there.
   const env = { REDIS_URL: ONCECODE_TEST_REDIS, ONCECODE_SECRET: randomBytes(32).toString("base64") };
-  [browser, server] = await Promise.all([launch(), start(["npm", "start"], { cwd: EXAMPLE, env })]);
+  // One after the other: what began is ended also where the next fails.
+  browser = await launch();
+  server = await start(["npm", "start"], { cwd: EXAMPLE, env });
   // The next code in the seconds that a test can spend; built already.
   const sooner = { ...env, RESEND_SECONDS: "3" };
   hasty = await start([process.execPath, "dist/server/main.js", "--development"], { cwd: EXAMPLE, env: sooner });
@@ -168,6 +170,40 @@ for (const [at, [name, width]] of Object.entries(WIDTHS).entries()) {
     await look(page, "express-no-attempts");
   });
 }
+
+test("whoever is signed in on two devices ends it on the other one", async (t) => {
+  const devices = ["Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Mobile/15E148 Safari/604.1", undefined];
+  const pages = [];
+  for (const userAgent of devices) {
+    const page = await open(t, browser, { base: hasty.base, width: WIDTHS.phone, expected: REFUSED, ...(userAgent && { userAgent }) });
+    await ask(page, "98765 43995");
+    await page.keyboard.type(await page.locator("output").innerText());
+    await page.getByText("This device").waitFor();
+    pages.push(page);
+  }
+  const [there, here] = pages;
+  await here.getByText("Safari on iPhone").waitFor();
+  await look(here, "express-devices");
+  await tabTo(here, 'button "Log out of Safari on iPhone"');
+  await here.keyboard.press("Enter");
+  await told(here, "Logged out of Safari on iPhone.");
+  assert.equal(await focused(here), 'h2 "Signed in on"');
+  await here.getByText("Safari on iPhone", { exact: true }).waitFor({ state: "detached" });
+  await there.reload();
+  await there.getByRole("heading", { name: "Sign in" }).waitFor();
+});
+
+test("pages can be read in 320 pixels", async (t) => {
+  const page = await open(t, browser, { base: server.base, width: 320, expected: REFUSED });
+  await page.goto("/login");
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await look(page, "express-sign-in");
+  await ask(page, "98765 43994");
+  await look(page, "express-code");
+  await page.keyboard.type(await page.locator("output").innerText());
+  await page.getByText("This device").waitFor();
+  await look(page, "express-vault");
+});
 
 test("a server that is away is told of, and asked again", async (t) => {
   const page = await open(t, browser, { base: server.base, width: WIDTHS.phone, expected: /Failed to load resource/ });

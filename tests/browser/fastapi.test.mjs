@@ -24,7 +24,9 @@ before(async () => {
     PYTHONDONTWRITEBYTECODE: "1",
   };
   const python = join(CHECKOUT, ".venv/bin/python");
-  [browser, server] = await Promise.all([launch(), start([python, "-m", "accounts"], { cwd: join(CHECKOUT, "examples/fastapi"), env })]);
+  // One after the other: what began is ended also where the next fails.
+  browser = await launch();
+  server = await start([python, "-m", "accounts"], { cwd: join(CHECKOUT, "examples/fastapi"), env });
 });
 
 after(async () => {

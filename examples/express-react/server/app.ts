@@ -1,10 +1,10 @@
-// The API: oncecode's router, and endpoints of our own behind a session.
+// The API: oncecode's router, and our own endpoints; then the pages.
 
 import express, { type Express } from "express";
-import { type Oncecode, OncecodeError } from "oncecode";
-import { type DevInbox, errorHandler, rateLimit, requireAuth, router, type Signed } from "oncecode/express";
-import { recordsOf } from "./records.ts";
-import type { User, Users } from "./users.ts";
+import type { Oncecode } from "oncecode";
+import { type DevInbox, errorHandler, router } from "oncecode/express";
+import { shown, type Users } from "./users.ts";
+import { vaultRoutes } from "./vault.ts";
 
 export interface Parts {
   once: Oncecode;
@@ -36,23 +36,11 @@ export function createApp({ once, users, inbox, pages }: Parts): Express {
       tokenInBody: false,
     }),
   );
-  app.get("/api/vault", rateLimit(once, "api"), requireAuth(once), async (req, res) => {
-    const { userId } = req as Signed;
-    const user = await users.find(userId);
-    // A user who was deleted is out, whatever the session says.
-    if (user === undefined) throw new OncecodeError("SESSION_NOT_FOUND", "Authentication required");
-    res.setHeader("Cache-Control", "no-store");
-    res.json({ success: true, user: { ...shown(user), memberSince: user.createdAt }, records: await recordsOf(userId) });
-  });
+  app.use("/api", vaultRoutes(once, users));
   app.use("/api", (_, res) => void res.status(404).json({ success: false, message: "There is no such endpoint." }));
 
   if (inbox !== undefined) app.use(inbox.router(once));
   pages(app);
   app.use(errorHandler(once));
   return app;
-}
-
-/** Everything in it goes to the browser. */
-function shown({ id, phoneNumber }: User) {
-  return { id, phoneNumber };
 }

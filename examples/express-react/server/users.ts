@@ -17,6 +17,11 @@ export interface Users {
   close(): Promise<void>;
 }
 
+/** What a browser is shown of a user. */
+export function shown({ id, phoneNumber }: User): { id: string; phoneNumber: string } {
+  return { id, phoneNumber };
+}
+
 /** For development: forgotten when the server ends. */
 export class MemoryUsers implements Users {
   readonly #byPhone = new Map<string, User>();

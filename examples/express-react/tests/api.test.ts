@@ -66,6 +66,25 @@ test("a user who was deleted is out", async (t) => {
   assert.equal((await app.ask("/api/vault", { headers: { authorization: `Bearer ${token}` } })).status, 401);
 });
 
+test("a session on another device is listed, and ended there; that of somebody else is not", async (t) => {
+  const app = await serve(t);
+  const here = await logIn(app, "9876543210", { "user-agent": "here" });
+  const there = await logIn(app, "9876543210", { "user-agent": "there" });
+  const other = await logIn(app, "9876543211");
+  const sessions = async (cookie: string) => (await app.ask("/api/sessions", { headers: { cookie } })).body.sessions;
+  const devices = (await sessions(here.cookie)).map(({ device, current }: any) => [device, current]);
+  assert.deepEqual(devices.sort(), [["here", true], ["there", false]]);
+
+  const end = async (id: string, cookie: string) => (await app.ask(`/api/sessions/${id}`, { method: "DELETE", headers: { cookie } })).status;
+  const { id } = (await sessions(here.cookie)).find(({ current }: any) => !current);
+  await end(id, other.cookie);
+  assert.equal((await sessions(there.cookie)).length, 2);
+  assert.equal(await end(id, "none=1"), 401);
+  assert.equal(await end(id, here.cookie), 200);
+  assert.equal((await app.ask("/api/sessions", { headers: { cookie: there.cookie } })).status, 401);
+  assert.equal((await sessions(here.cookie)).length, 1);
+});
+
 test("no answer may be cached, and none says what serves it", async (t) => {
   const app = await serve(t);
   const { cookie, headers } = await logIn(app);
@@ -75,6 +94,7 @@ test("no answer may be cached, and none says what serves it", async (t) => {
     await app.ask(`${AUTH}/session`),
     await app.ask(`${AUTH}/session`, { headers: { cookie } }),
     await app.ask("/api/vault"),
+    await app.ask("/api/sessions", { headers: { cookie } }),
     await app.ask("/api/vault", { headers: { cookie } }),
     await app.post(`${AUTH}/logout`),
   ];

@@ -28,7 +28,7 @@ export function App() {
     </Switch>
   ) : (
     <Switch>
-      <Route path="/vault"><Vault session={session.data} /></Route>
+      <Route path="/vault" component={Vault} />
       <Route><Redirect to="/vault" replace /></Route>
     </Switch>
   );

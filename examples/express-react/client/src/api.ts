@@ -1,6 +1,6 @@
 // What the pages ask the server beside the hooks of `oncecode/react`, and its refusals in words.
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { AuthError, OtpSent } from "oncecode/client";
 import { SESSION_KEY } from "oncecode/react";
 
@@ -35,19 +35,47 @@ export interface VaultContent {
   records: HealthRecord[];
 }
 
+/** A device that somebody is signed in on. */
+export interface Device {
+  id: string;
+  /** What it says it is: `User-Agent`. */
+  device?: string;
+  lastActiveAt: string;
+  /** This one. */
+  current: boolean;
+}
+
 /** What only whoever is logged in may see. */
 export function useVault() {
+  const ask = useAsk();
+  return useQuery({ queryKey: ["vault"], queryFn: () => ask<VaultContent>("GET", "/api/vault") });
+}
+
+export function useDevices() {
+  const ask = useAsk();
+  return useQuery({ queryKey: ["sessions"], queryFn: async () => (await ask<{ sessions: Device[] }>("GET", "/api/sessions")).sessions });
+}
+
+/** Ends the session on another device. */
+export function useLogOutThere(options: { onSuccess: () => void; onError: () => void }) {
+  const ask = useAsk();
   const queries = useQueryClient();
-  return useQuery({
-    queryKey: ["vault"],
-    queryFn: async ({ signal }): Promise<VaultContent> => {
-      const answer = await fetch("/api/vault", { signal: AbortSignal.any([signal, AbortSignal.timeout(15_000)]) });
-      // The session ended elsewhere: asked again, it shows the way in.
-      if (answer.status === 401) void queries.invalidateQueries({ queryKey: SESSION_KEY });
-      if (!answer.ok) throw new Error(`the vault answered ${answer.status}`);
-      return (await answer.json()) as VaultContent;
-    },
+  return useMutation({
+    ...options,
+    mutationFn: (id: string) => ask("DELETE", `/api/sessions/${encodeURIComponent(id)}`),
+    onSettled: () => queries.invalidateQueries({ queryKey: ["sessions"] }),
   });
+}
+
+function useAsk() {
+  const queries = useQueryClient();
+  return async <Answer,>(method: string, path: string): Promise<Answer> => {
+    const answer = await fetch(path, { method, signal: AbortSignal.timeout(15_000) });
+    // The session ended elsewhere: asked again, it shows the way in.
+    if (answer.status === 401) void queries.invalidateQueries({ queryKey: SESSION_KEY });
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+    return (await answer.json()) as Answer;
+  };
 }
 
 /** As it is read aloud and compared, on one line: `+91 98765 43210`. */

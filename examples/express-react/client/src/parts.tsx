@@ -53,8 +53,10 @@ export function Wrong({ id, children }: { id: string; children: ReactNode }) {
  * A button that says when it is at work or has to wait. It stays a place for the focus: whoever is on it with the keyboard must
  * not lose it.
  */
-export function Button({ children, busy = false, waiting = false, className = "button", onClick, type = "button" }: {
+export function Button({ children, label, busy = false, waiting = false, className = "button", onClick, type = "button" }: {
   children: ReactNode;
+  /** What it is called where its text is not enough. */
+  label?: string;
   busy?: boolean;
   waiting?: boolean;
   className?: string;
@@ -66,6 +68,7 @@ export function Button({ children, busy = false, waiting = false, className = "b
     <button
       className={className}
       type={type}
+      aria-label={label}
       aria-disabled={off}
       aria-busy={busy}
       onClick={(event) => {
@@ -76,4 +79,14 @@ export function Button({ children, busy = false, waiting = false, className = "b
       {children}
     </button>
   );
+}
+
+/** `14 Mar 2026`. */
+export function day(iso: string): string {
+  return new Intl.DateTimeFormat("en-IN", { dateStyle: "medium" }).format(new Date(iso));
+}
+
+/** `14 Mar 2026, 9:30 am`. */
+export function moment(iso: string): string {
+  return new Intl.DateTimeFormat("en-IN", { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 }

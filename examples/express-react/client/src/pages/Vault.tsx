@@ -1,14 +1,14 @@
-import type { CurrentSession } from "oncecode/client";
 import { useLogout } from "oncecode/react";
 import { type HealthRecord, pretty, useVault, words } from "../api.ts";
+import { Devices } from "../devices.tsx";
 import { Icon, type IconName, Mark } from "../icons.tsx";
-import { Button, Heading, useTitle } from "../parts.tsx";
+import { Button, day, Heading, useTitle } from "../parts.tsx";
 import { useToast } from "../toasts.tsx";
 
 const ICONS: Readonly<Record<string, IconName>> = { "Lab report": "flask", Prescription: "pill", Vaccination: "syringe", Scan: "scan" };
 
 /** Shown to whoever is logged in; what is in it the server gives to nobody else. */
-export function Vault({ session: { session } }: { session: CurrentSession }) {
+export function Vault() {
   useTitle("Your vault");
   const vault = useVault();
   return (
@@ -28,21 +28,16 @@ export function Vault({ session: { session } }: { session: CurrentSession }) {
         )}
         {vault.data && (
           <>
-            <p className="lead">Signed in as <b>{pretty(vault.data.user.phoneNumber)}</b></p>
+            <p className="lead">
+              Signed in as <b>{pretty(vault.data.user.phoneNumber)}</b>, member since {day(vault.data.user.memberSince)}
+            </p>
             <section aria-labelledby="records">
               <h2 id="records">Records <span className="badge">samples</span></h2>
-              <ul className="records">
+              <ul className="list">
                 {vault.data.records.map((record) => <Record key={record.id} record={record} />)}
               </ul>
             </section>
-            <section aria-labelledby="security">
-              <h2 id="security">Security</h2>
-              <dl>
-                <div><dt>Member since</dt><dd>{day(vault.data.user.memberSince)}</dd></div>
-                {session.createdAt !== undefined && <div><dt>Signed in</dt><dd>{day(session.createdAt)}</dd></div>}
-                <div><dt>Signed in until</dt><dd>{day(session.expiresAt)}</dd></div>
-              </dl>
-            </section>
+            <Devices />
           </>
         )}
       </main>
@@ -61,17 +56,13 @@ function LogOut() {
 
 function Record({ record: { kind, title, issuer, date } }: { record: HealthRecord }) {
   return (
-    <li className="record">
+    <li className="item">
       <span className="tile"><Icon name={ICONS[kind] ?? "lock"} /></span>
       <div>
         <h3>{title}</h3>
         <p>{kind} · {issuer}</p>
+        <p><time dateTime={date}>{day(date)}</time></p>
       </div>
-      <time dateTime={date}>{day(date)}</time>
     </li>
   );
-}
-
-function day(iso: string): string {
-  return new Intl.DateTimeFormat("en-IN", { dateStyle: "medium" }).format(new Date(iso));
 }

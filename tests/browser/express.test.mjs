@@ -193,6 +193,23 @@ test("whoever is signed in on two devices ends it on the other one", async (t) =
   await there.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
+test("a telephone that hands over the code of a message signs in by itself", async (t) => {
+  const page = await open(t, browser, { base: server.base, width: WIDTHS.phone, expected: REFUSED });
+  // No telephone here: the part of WebOTP that is the browser's.
+  await page.addInitScript(() => {
+    window.OTPCredential ??= class {};
+    window.asked = [];
+    navigator.credentials.get = (request) => new Promise((answer) => window.asked.push({ request, answer }));
+  });
+  await ask(page, "98765 43993");
+  const code = await page.locator("output").innerText();
+  await page.waitForFunction(() => window.asked.length > 0);
+  assert.deepEqual(await page.evaluate(() => window.asked.map(({ request: { otp } }) => otp)), [{ transport: ["sms"] }]);
+  await page.evaluate((code) => window.asked[0].answer({ code }), code);
+  await page.getByRole("heading", { name: "Your vault" }).waitFor();
+  assert.equal(await page.evaluate(() => window.asked[0].request.signal.aborted), true);
+});
+
 test("pages can be read in 320 pixels", async (t) => {
   const page = await open(t, browser, { base: server.base, width: 320, expected: REFUSED });
   await page.goto("/login");

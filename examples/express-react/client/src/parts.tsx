@@ -1,6 +1,6 @@
 // What several pages are made of.
 
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import { Icon, Mark } from "./icons.tsx";
 
 let arrived = false;
@@ -8,7 +8,7 @@ let arrived = false;
 /** A page's heading. It takes the focus when the page replaces another one, so that it is read out; not when the site is opened. */
 export function Heading({ children, focus = true }: { children: ReactNode; focus?: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (arrived && focus) heading.current?.focus();
     arrived = true;
   }, [focus]);

@@ -1,9 +1,10 @@
 import { useCountdown, useResendOTP, useVerifyOTP } from "oncecode/react";
-import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type FormEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, Redirect, useLocation } from "wouter";
 import { useHistoryState } from "wouter/use-browser-location";
 import { type Challenge, challengeOf, pretty, tries, words } from "../api.ts";
 import { Button, Entrance, Heading, Wrong } from "../parts.tsx";
+import { useCodeOfMessage } from "../sms.ts";
 import { useToast } from "../toasts.tsx";
 
 const DIGITS = 6;
@@ -29,7 +30,7 @@ function Form({ challenge }: { challenge: Challenge }) {
   const verify = useVerifyOTP({ onSuccess: () => toast("You are signed in.") });
   const resend = useResendOTP();
 
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
 
   const blame = (text: string) => {
     setWrong(text);
@@ -59,6 +60,8 @@ function Form({ challenge }: { challenge: Challenge }) {
     setCode(digits);
     if (digits.length === DIGITS && digits !== code) check(digits);
   };
+
+  useCodeOfMessage(type, challenge.resendAt);
 
   const again = () =>
     resend.mutate({ phoneNumber, id }, {

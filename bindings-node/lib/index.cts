@@ -49,6 +49,7 @@ export type {
   PurgeOptions,
   SenderOption,
   SendMessage,
+  TestCodeOptions,
   WebhookOptions,
 } from "./options.cjs";
 

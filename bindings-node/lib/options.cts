@@ -17,6 +17,8 @@ export interface OncecodeOptions {
   policy?: PolicyOptions | undefined;
   /** Rules that differ for some purposes, by purpose. */
   purposes?: Readonly<Record<string, PolicyOptions>> | undefined;
+  /** Codes that are known beforehand, for listed identifiers. Default: none. */
+  testCodes?: TestCodeOptions | null | undefined;
   /** Named limits for `once.limits`, by name, beside the presets or instead of them. */
   limits?: Readonly<Record<string, LimitDefinition>> | undefined;
   /** `false` lets every hit of `once.limits` pass. Default true. */
@@ -118,6 +120,19 @@ export interface PolicyOptions {
   ipVerifyLimit?: LimitOptions | false | null | undefined;
   /** What `resend` does: a new code (`"rotate"`, default), or the same while half its life is left (`"keep"`). */
   resend?: "rotate" | "keep" | undefined;
+}
+
+/** Fixed codes for testers and app-store reviewers. */
+export interface TestCodeOptions {
+  /**
+   * The code of each phone number or email address. Nothing is sent to them; every other rule holds for them as well. A purpose
+   * whose codes have another length or alphabet is served as ever.
+   */
+  codes: Readonly<Record<string, string>>;
+  /** When it ends: an RFC 3339 date and time, or a date, which is the last day in UTC. At most 366 days ahead. */
+  until: string;
+  /** Those of them that are meant for production as well, each by name. Without it, production refuses to start. */
+  allowInProduction?: readonly string[] | undefined;
 }
 
 /** Rules for sessions. */

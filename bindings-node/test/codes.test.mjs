@@ -121,3 +121,20 @@ test("`await using` closes where the runtime knows it", { skip: Symbol.asyncDisp
   await once[Symbol.asyncDispose]();
   await assert.rejects(once.purge(), refusal("CLOSED"));
 });
+
+test("a fixed test code is not sent, works once, and is refused in production", async (t) => {
+  const to = phone();
+  const until = new Date(Date.now() + 30 * 86_400_000).toISOString();
+  const sent = [];
+  const testCodes = { codes: { [to]: "012345" }, until };
+  const once = await open(t, { testCodes, sender: (message) => void sent.push(message) }, "memory:");
+  await once.codes.issue({ to, purpose: "login" });
+  assert.equal(sent.length, 0);
+  await once.codes.verify({ to, purpose: "login", code: "012345" });
+  await assert.rejects(once.codes.verify({ to, purpose: "login", code: "012345" }), refusal("CODE_NOT_FOUND"));
+
+  const production = { mode: "production", secret: "s".repeat(32), sender: () => {}, testCodes };
+  await assert.rejects(Oncecode.open("memory:", production), refusal("CONFIG", { message: /allowInProduction/ }));
+  const named = await Oncecode.open("memory:", { ...production, testCodes: { ...testCodes, allowInProduction: [to] } });
+  await named.close();
+});

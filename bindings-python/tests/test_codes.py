@@ -187,3 +187,19 @@ async def test_the_environment_can_say_it_all(monkeypatch):
     monkeypatch.delenv("ONCECODE_MODE")
     with pytest.raises(oncecode.Config, match="secret"):
         oncecode.blocking.Oncecode.from_env()
+
+
+async def test_a_fixed_test_code_is_not_sent_and_is_refused_in_production():
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)
+    codes = {"codes": {PHONE: "012345"}, "until": until.isoformat()}
+    sent = []
+    production = {"secret": "s" * 32, "sender": sent.append}
+    with pytest.raises(oncecode.Config, match="allowInProduction"):
+        await oncecode.Oncecode.open("memory:", **production, test_codes=codes)
+    named = {**codes, "allow_in_production": [PHONE]}
+    async with await oncecode.Oncecode.open("memory:", **production, test_codes=named) as once:
+        await once.codes.issue(to=PHONE, purpose="login")
+        assert sent == []
+        await once.codes.verify(to=PHONE, purpose="login", code="012345")
+        with pytest.raises(oncecode.CodeNotFound):
+            await once.codes.verify(to=PHONE, purpose="login", code="012345")

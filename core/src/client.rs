@@ -249,6 +249,9 @@ impl Builder {
         warn(&settings);
         identifier::warm_up();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        if let Some(codes) = &settings.test_codes {
+            tracing::warn!(target: "oncecode", "{}", codes.begin(clock.now_ms())?);
+        }
         let sender = deliver::open(&self.options.sender, self.senders, &sender_settings(&settings, &clock))?;
         let texts = Texts::new(&settings)?;
         let ring = Keyring::new(&settings.secrets, settings.index_secret.as_ref())?;

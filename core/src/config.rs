@@ -8,6 +8,7 @@ mod options;
 mod policy;
 mod sender;
 mod session;
+mod test_codes;
 mod token;
 
 pub(crate) use breaker::Breaker;
@@ -22,5 +23,7 @@ pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};
 pub use sender::{SenderOption, SenderSpec, WebhookOptions};
 pub use session::SessionOptions;
 pub(crate) use session::SessionPolicy;
+pub use test_codes::TestCodeOptions;
+pub(crate) use test_codes::{Fixed, TestCodes};
 pub(crate) use token::{LONGEST_TOKEN, TokenPolicy};
 pub use token::{LinkOptions, TokenKey, TokenOptions};

@@ -137,6 +137,15 @@ impl Error {
         Self::new(ErrorKind::Config, message)
     }
 
+    /// For a URL whose store or sender was left out when the crate was built.
+    pub(crate) fn without_feature(scheme: &str, feature: &str) -> Self {
+        Self::config(format!(
+            "{scheme}: needs the feature `{feature}` of the crate oncecode, which this build was made without; \
+             add it in Cargo.toml: oncecode = {{ version = \"{}\", features = [\"{feature}\"] }}",
+            env!("CARGO_PKG_VERSION")
+        ))
+    }
+
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }

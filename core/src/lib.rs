@@ -30,7 +30,7 @@ pub use config::{
     PolicyOptions, PurgeOption, Resend, SecretOption,
 };
 pub use config::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates};
-pub use config::{LinkOptions, SessionOptions, TokenKey, TokenOptions};
+pub use config::{LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions};
 pub use config::{SenderOption, SenderSpec, WebhookOptions};
 pub use deliver::{Callback, Encoding, Message, Segments, Sender, sms_segments};
 pub use deliver::{DeliveryState, DeliveryStatus, StatusRequest};

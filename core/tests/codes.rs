@@ -103,6 +103,51 @@ async fn a_failed_resend_of_a_kept_code_leaves_the_first_message_valid() {
     app.verify(&app.code()).await.expect("the first message still works");
 }
 
+const FIXED: &str = r#"{"testCodes":{"codes":{"+1 415 867 5309":"000 123"},"until":"2026-12-31",
+    "allowInProduction":["+14158675309"]},"policy":{"issueLimit":false,"resend":"keep"}}"#;
+
+#[tokio::test]
+async fn a_fixed_test_code_is_not_sent_and_keeps_every_other_rule() {
+    let app = app(FIXED).await;
+    for again in 0..2 {
+        let sent = app.issue().await.expect("issued");
+        assert!(sent.code.is_none(), "production tells no code");
+        assert_eq!(app.issue().await.err(), Some(ErrorKind::Cooldown));
+        app.clock.advance(Duration::from_secs(60));
+        app.once.codes().resend(ResendRequest::new(TO, "login")).await.expect("kept");
+        assert_eq!(app.verify("000124").await, Err(ErrorKind::WrongCode));
+        app.verify("000123").await.expect("the fixed code");
+        assert_eq!(app.verify("000123").await, Err(ErrorKind::CodeNotFound), "once, round {again}");
+    }
+    assert!(app.sender.messages().is_empty());
+    let other = IssueRequest::new("+14158675308", "login");
+    app.once.codes().issue(other).await.expect("issued");
+    assert_eq!(app.sender.messages().len(), 1, "others get theirs");
+}
+
+#[tokio::test]
+async fn a_fixed_test_code_ends_with_its_date() {
+    let app = app(FIXED).await;
+    // Until the end of 2026-12-31, which is 1 798 761 600 000.
+    app.clock.advance(Duration::from_millis(1_798_761_600_000 - 1_780_000_000_000 - 1000));
+    app.issue().await.expect("issued");
+    app.clock.advance(Duration::from_millis(1000));
+    assert_eq!(app.verify("000123").await, Err(ErrorKind::CodeNotFound), "its last second is over");
+    app.clock.advance(Duration::from_secs(60));
+    app.issue().await.expect("issued");
+    assert_ne!(app.code(), "000123");
+}
+
+#[tokio::test]
+async fn fixed_test_codes_do_not_start_in_production_unnamed() {
+    let unnamed = FIXED.replace("\"allowInProduction\":[\"+14158675309\"]", "\"allowInProduction\":[]");
+    let options = Options::from_json(&unnamed).expect("options");
+    let open = Oncecode::builder("memory:").options(options).secret(SECRET).clock(FakeClock::default());
+    let error = open.sender(Recorder::default()).open().await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("allowInProduction"), "{error}");
+}
+
 #[tokio::test]
 async fn a_sender_that_never_ends_is_given_up() {
     let forever = Callback::new(|_| std::future::pending());

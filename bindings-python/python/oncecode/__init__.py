@@ -84,6 +84,7 @@ from .options import (
     Purge,
     SendCallback,
     SessionOptions,
+    TestCodes,
     TokenOptions,
     Webhook,
 )
@@ -170,6 +171,7 @@ __all__ = [
     "SessionOptions",
     "Sessions",
     "StoreUnavailable",
+    "TestCodes",
     "TokenExpired",
     "TokenInvalid",
     "TokenOptions",

@@ -100,6 +100,20 @@ class Policy(TypedDict, total=False):
     """What `resend` does: a new code (default), or the same for half its life."""
 
 
+class TestCodes(TypedDict, total=False):
+    """Fixed codes for testers and app-store reviewers."""
+
+    codes: Required[Mapping[str, str]]
+    """The code of each phone number or email address. Nothing is sent to them; every other rule
+    holds for them as well. A purpose whose codes have another length or alphabet is served as ever."""
+    until: Required[str]
+    """When it ends: an RFC 3339 date and time, or a date, which is the last day in UTC. At most
+    366 days ahead."""
+    allow_in_production: Sequence[str]
+    """Those of them that are meant for production as well, each by name. Without it, production
+    refuses to start."""
+
+
 class SessionOptions(TypedDict, total=False):
     """Rules for sessions; what is absent keeps its default."""
 
@@ -221,6 +235,8 @@ class Options(TypedDict, total=False):
     """Rules for codes."""
     purposes: Mapping[str, Policy] | None
     """Rules that differ for some purposes, by purpose."""
+    test_codes: TestCodes | None
+    """Codes that are known beforehand, for listed identifiers. Default: none."""
     limits: Mapping[str, LimitDefinition] | None
     """Named limits for `once.limits`, by name, beside the presets or instead of them."""
     rate_limits: bool | None
@@ -337,7 +353,7 @@ def _encode(name: str, value: object) -> str:
     return text
 
 
-_MAPPINGS = {"limits", "links", "messages", "policy", "purposes", "sessions", "tokens"}
+_MAPPINGS = {"limits", "links", "messages", "policy", "purposes", "sessions", "test_codes", "tokens"}
 _EXPECTED = {
     "secret": "a string or a list of strings, newest first",
     "index_secret": "a string",
@@ -347,6 +363,7 @@ _EXPECTED = {
     "policy": "a dict of rules",
     "purposes": "a dict of policies",
     "sessions": "a dict of rules",
+    "test_codes": "a dict with codes and until",
     "tokens": "a dict of rules and keys",
     "sender": "a URL such as 'twilio:', a webhook, a callable, or a list of those",
 }

@@ -13,6 +13,7 @@ use super::messages::{DomainOption, MessageOptions};
 use super::policy::{Policy, PolicyOptions, duration};
 use super::sender::SenderOption;
 use super::session::{SessionOptions, SessionPolicy};
+use super::test_codes::{TestCodeOptions, TestCodes};
 use super::token::{LinkOptions, LinkPolicy, TokenOptions, TokenPolicy};
 use crate::error::{Error, Result};
 use crate::identifier;
@@ -52,6 +53,9 @@ pub struct Options {
     pub policy: PolicyOptions,
     /// Rules that differ for some purposes, by purpose.
     pub purposes: BTreeMap<String, PolicyOptions>,
+    /// Codes that are known beforehand, for listed identifiers. Default: none.
+    #[serde(alias = "test_codes")]
+    pub test_codes: Option<TestCodeOptions>,
     /// Named limits for `once.limits`, by name, beside the presets or instead of them.
     pub limits: BTreeMap<String, LimitDefinition>,
     /// `false` lets every hit of `once.limits` pass. Default true.
@@ -130,6 +134,7 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     pub(crate) policy: Policy,
     pub(crate) purposes: BTreeMap<String, Policy>,
+    pub(crate) test_codes: Option<TestCodes>,
     pub(crate) limits: BTreeMap<String, LimitRule>,
     pub(crate) limits_off: bool,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -194,12 +199,16 @@ impl Options {
         if !(1..=100_000).contains(&self.purge.batch) {
             return Err(Error::config("purge.batch must be from 1 to 100000"));
         }
+        let region = self.default_region.as_deref().map(identifier::region).transpose()?;
+        let policies = purposes.values().chain([&policy]);
+        let test_codes = self.test_codes.as_ref().map(|codes| codes.check(self.mode, region, policies)).transpose()?;
         Ok(Settings {
             secrets: self.secrets()?,
             index_secret: self.index_secret.clone(),
             mode: self.mode,
             policy,
             purposes,
+            test_codes,
             limits: rules(&self.limits)?,
             limits_off: self.rate_limits == Some(false),
             trusted_proxies: TrustedProxies::new(&self.trusted_proxies)?,
@@ -210,7 +219,7 @@ impl Options {
             messages: self.messages.clone(),
             locale: self.locale.clone(),
             domain: self.domain.clone(),
-            region: self.default_region.as_deref().map(identifier::region).transpose()?,
+            region,
             key_prefix: self.key_prefix.clone().unwrap_or_else(|| "oncecode".into()),
             readable_keys: self.readable_keys,
             deadline: millis("deadlineMs", self.deadline_ms, 250.0)?,

@@ -45,19 +45,28 @@ impl StoreOptions {
 pub(super) type Opener = fn(String, StoreOptions) -> BoxFuture<'static, Result<Box<dyn Store>>>;
 
 macro_rules! stores {
-    ($($(#[$cfg:meta])* [$($scheme:literal),+] $opener:expr;)+) => {
+    ($([$own:literal] $always:expr;)+ $(feature $feature:literal [$($scheme:literal),+] $opener:expr;)+) => {
         fn opener(scheme: &str) -> Option<Opener> {
             match scheme {
-                $($(#[$cfg])* $($scheme)|+ => Some($opener),)+
+                $($own => Some($always),)+
+                $(#[cfg(feature = $feature)] $($scheme)|+ => Some($opener),)+
                 _ => None,
             }
         }
 
         /// The schemes that this build can open.
         fn schemes() -> Vec<&'static str> {
-            let mut all = Vec::new();
-            $($(#[$cfg])* all.extend([$($scheme),+]);)+
+            let mut all = vec![$($own),+];
+            $(#[cfg(feature = $feature)] all.extend([$($scheme),+]);)+
             all
+        }
+
+        /// The cargo feature that a scheme needs, whether this build has it or not.
+        fn feature(scheme: &str) -> Option<&'static str> {
+            match scheme {
+                $($($scheme)|+ => Some($feature),)+
+                _ => None,
+            }
         }
     };
 }
@@ -69,19 +78,19 @@ stores! {
         let both = super::fallback::Fallback::open(&url, options, |url, options| Box::pin(async move { open(&url, options).await }));
         both.await.map(|both| Box::new(both) as Box<dyn Store>)
     });
-    #[cfg(feature = "sqlite")]
+    feature "sqlite"
     ["sqlite"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::sqlite::SqliteStore::open(&url, options).await) });
-    #[cfg(feature = "mysql")]
+    feature "mysql"
     ["mysql", "mariadb"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::mysql::MysqlStore::open(&url, options).await) });
-    #[cfg(feature = "postgres")]
+    feature "postgres"
     ["postgres", "postgresql"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::postgres::PostgresStore::open(&url, options).await) });
-    #[cfg(feature = "memcached")]
+    feature "memcached"
     ["memcached"] |url, options| Box::pin(async move {
         within(options.layer(Some(&url)), super::memcached::MemcachedStore::open(&url, options).await)
     });
-    #[cfg(feature = "redis")]
+    feature "redis"
     ["redis", "rediss", "redis+unix", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"] |url, options| Box::pin(async move { within(options.layer(Some(&url)), super::redis::RedisStore::open(&url, options).await) });
-    #[cfg(feature = "upstash")]
+    feature "upstash"
     ["upstash+https", "upstash+http"] |url, options| Box::pin(async move {
         within(options.layer(Some(&url)), super::upstash::UpstashStore::open(&url, options).await)
     });
@@ -103,6 +112,9 @@ pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Sto
         return Err(Error::config("the store URL is too long or holds a NUL byte"));
     }
     let Some(open) = opener(&scheme) else {
+        if let Some(feature) = feature(&scheme) {
+            return Err(Error::without_feature(&scheme, feature));
+        }
         return Err(Error::config(format!("no store for this URL's scheme; this build knows {}", known())));
     };
     open(url.to_owned(), options).await

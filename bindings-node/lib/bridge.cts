@@ -8,13 +8,16 @@ import type { Hooks, Message, OncecodeEvent } from "./options.cjs";
 /** What Rust has to tell of a call: its number, a tag, and up to six values (src/queue.rs, src/reply.rs). */
 export type News = readonly unknown[];
 const WIDTH = 8;
-const [REFUSED, SEND, EVENT, WARNING] = [1, 2, 3, 4];
+const [REFUSED, SEND, EVENT, WARNING, OUTLIVED, ENDED] = [1, 2, 3, 4, 5, 6];
 
 interface Call {
-  readonly settle: (news: News) => void;
+  /** Gone once it was called. */
+  settle: ((news: News) => void) | undefined;
   readonly hooks: Hooks;
   /** Where the app's functions run, for those that use AsyncLocalStorage. */
   readonly context: AsyncResource | undefined;
+  /** How much of it goes on when it has settled: messages that are sent in the background. */
+  outlived: number;
   /** What the app's sender threw. */
   thrown?: { cause: unknown };
 }
@@ -59,7 +62,7 @@ export class Connection {
     return new Promise((settle) => {
       const hooks = this.#hooks;
       const context = hooks.sends.length > 0 || hooks.tell ? new AsyncResource("oncecode") : undefined;
-      calls[number] = { settle, hooks, context };
+      calls[number] = { settle, hooks, context, outlived: 0 };
     });
   }
 }
@@ -112,17 +115,31 @@ function read(news: unknown[]): void {
       case EVENT:
         if (call) tell(call, news[at + 2] as OncecodeEvent & { atMs: number });
         break;
+      case OUTLIVED:
+        if (call) call.outlived += 1;
+        break;
+      case ENDED:
+        if (call) call.outlived -= 1;
+        release(number, call);
+        break;
       default:
-        calls[number] = undefined;
-        free.push(number);
         if (call) settle(call, news.slice(at, at + WIDTH));
+        release(number, call);
     }
   }
 }
 
 function settle(call: Call, news: unknown[]): void {
   if (call.thrown) news.push(call.thrown);
-  call.settle(news);
+  call.settle?.(news);
+  call.settle = undefined;
+}
+
+/** The number of a call that is over, in all its parts, is another's. */
+function release(number: number, call: Call | undefined): void {
+  if (call && (call.settle || call.outlived > 0)) return;
+  calls[number] = undefined;
+  free.push(number);
 }
 
 async function send(call: Call, message: Message, report: unknown, which: number): Promise<void> {
@@ -132,15 +149,20 @@ async function send(call: Call, message: Message, report: unknown, which: number
     native.report(to, true, false);
   } catch (cause) {
     const undone = (cause as { notSent?: unknown } | null | undefined)?.notSent === true;
-    if (native.report(to, false, undone)) call.thrown = { cause };
+    if (!native.report(to, false, undone)) return;
+    // In the background there is nobody any more to throw it to.
+    if (call.settle) call.thrown = { cause };
+    else warn("sender", cause);
   }
 }
 
 function tell(call: Call, { atMs, ...event }: OncecodeEvent & { atMs: number }): void {
   event.at = new Date(atMs);
   const told = async () => call.context?.runInAsyncScope(call.hooks.tell!, undefined, event);
-  told().catch((thrown: unknown) => {
-    const detail = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
-    process.emitWarning("the function `events` threw", { type: "OncecodeWarning", detail });
-  });
+  told().catch((thrown: unknown) => warn("events", thrown));
+}
+
+function warn(name: string, thrown: unknown): void {
+  const detail = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  process.emitWarning(`the function \`${name}\` threw`, { type: "OncecodeWarning", detail });
 }

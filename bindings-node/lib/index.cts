@@ -39,6 +39,7 @@ export type { LinkOptions, LinkTemplates, MessageTemplates, SessionOptions, Toke
 export type { NewSession, Session, SessionRequest, SessionTarget, Sessions } from "./sessions.cjs";
 export type { JwkSet, SignOptions, TokenClaims, Tokens } from "./tokens.cjs";
 export type {
+  BackgroundOptions,
   BreakerOptions,
   LimitOptions,
   Message,

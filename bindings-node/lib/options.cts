@@ -65,6 +65,11 @@ export interface OncecodeOptions {
   breaker?: BreakerOptions | boolean | null | undefined;
   /** The bound of sending a message, in milliseconds. Default 10 000. */
   sendDeadlineMs?: number | undefined;
+  /**
+   * Sends beside the operation, which does not wait for it: the result is an event, and `close` waits for what is under way. Off
+   * by default.
+   */
+  sendInBackground?: BackgroundOptions | boolean | null | undefined;
   /** SQL stores: what table names begin with. Default `"oncecode_"`. */
   tablePrefix?: string | undefined;
   /** PostgreSQL: the schema of the tables. Default: the connection's own. Not for MySQL. */
@@ -73,6 +78,14 @@ export interface OncecodeOptions {
   maxConnections?: number | undefined;
   /** SQL stores: deleting expired rows in the background; `false` switches it off. Default every 300 s. */
   purge?: PurgeOptions | boolean | null | undefined;
+}
+
+/** How messages are sent in the background. They keep the process alive until they are sent. */
+export interface BackgroundOptions {
+  /** Messages that wait or are being sent, 1 to 100 000; one more is refused with `DELIVERY_FAILED`. Default 1000. */
+  capacity?: number | undefined;
+  /** Messages being sent at once, 1 to 1000. Default 16. */
+  concurrency?: number | undefined;
 }
 
 /** How expired rows are deleted in the background. It keeps no process alive and ends with `close`. */

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use oncecode::store::BoxFuture;
 use oncecode::{Error, ErrorKind, Result};
 
 use crate::queue::{News, Queue};
@@ -29,4 +30,20 @@ pub(crate) async fn run<T>(caller: Caller, operation: impl Future<Output = Resul
 pub(crate) fn tell(news: News) {
     // Without a caller there is nobody to tell.
     let _ = CALLER.try_with(|caller| caller.queue.push(caller.call, news));
+}
+
+/// Starts what outlives the running operation: its caller is kept until it ends, too.
+pub(crate) fn outlive(task: BoxFuture<'static, ()>) {
+    let Ok(caller) = CALLER.try_with(Caller::clone) else {
+        drop(tokio::spawn(task));
+        return;
+    };
+    caller.queue.expect_more(caller.call);
+    let end = caller.clone();
+    let task = AssertUnwindSafe(CALLER.scope(caller, task)).catch_unwind();
+    tokio::spawn(async move {
+        // A panic was reported on standard error.
+        drop(task.await);
+        end.queue.push(end.call, News::Ended);
+    });
 }

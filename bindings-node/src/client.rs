@@ -105,7 +105,7 @@ impl Client {
     where
         T: Into<Reply> + Send + 'static,
     {
-        if self.at_once {
+        if self.at_once && self.once.get().is_some_and(|once| !once.sends_in_background()) {
             return self.run_at_once(env, call, operation);
         }
         let Some(once) = self.once.get() else { return Some(Reply::Refused(unopened())) };

@@ -28,6 +28,7 @@ pub(crate) fn install(mut builder: Builder, sends: u32, tells: bool) -> Builder 
     for which in 0..sends {
         builder = builder.sender(sender(which));
     }
+    builder = builder.spawner(caller::outlive);
     if tells {
         builder = builder.events(|event| caller::tell(News::Event(Box::new(event.clone()))));
     }

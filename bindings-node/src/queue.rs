@@ -26,6 +26,10 @@ pub enum News {
     Send(Box<Message>, oneshot::Sender<hooks::Outcome>, u32),
     Event(Box<Event>),
     Warning(String),
+    /// Something of this call outlives it.
+    Outlived,
+    /// And has come to its end.
+    Ended,
 }
 
 /// Calls a JavaScript function from any thread. Does not keep the process alive by itself.
@@ -36,7 +40,8 @@ type Wake = ThreadsafeFunction<(), (), Batch, Status, false, true>;
 pub(crate) struct Queue {
     news: Mutex<Vec<(u32, News)>>,
     wake: OnceLock<Wake>,
-    /// Calls without a reply; they keep the process alive. Changed on the JavaScript thread only.
+    /// Calls without a reply, and what outlives them; they keep the process alive. It rises from 0 and falls to 0 on the
+    /// JavaScript thread only.
     calls: AtomicU32,
 }
 
@@ -77,6 +82,12 @@ impl Queue {
         }
     }
 
+    /// Something outlives the call that now runs, and keeps the process alive as the call does.
+    pub(crate) fn expect_more(self: &Arc<Self>, call: u32) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.push(call, News::Outlived);
+    }
+
     /// Keeps the process alive for news without a call that would.
     pub(crate) fn expect_news(&self, env: &Env) {
         if !self.lock().is_empty() {
@@ -87,8 +98,8 @@ impl Queue {
     fn drain(queue: &Weak<Self>, env: &Env) -> Batch {
         let Some(queue) = queue.upgrade() else { return Batch(Vec::new()) };
         let news = mem::take(&mut *queue.lock());
-        let replies = news.iter().filter(|(_, news)| matches!(news, News::Reply(_))).count() as u32;
-        if queue.calls.fetch_sub(replies, Ordering::Relaxed) == replies {
+        let ends = news.iter().filter(|(_, news)| matches!(news, News::Reply(_) | News::Ended)).count() as u32;
+        if queue.calls.fetch_sub(ends, Ordering::Relaxed) == ends {
             queue.keep_alive(env, false);
         }
         Batch(news)
@@ -144,6 +155,8 @@ impl News {
                 row.number(4.0)?;
                 row.text(&text)
             }
+            News::Outlived => row.number(5.0),
+            News::Ended => row.number(6.0),
         }
     }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { once as event } from "node:events";
+import { EventEmitter, once as event } from "node:events";
 import { test } from "node:test";
 import { SECRET, STORES, open, other, phone, refusal } from "./support.mjs";
 
@@ -112,4 +112,52 @@ test("a policy weaker than the standards is a warning of the process", async (t)
   const [warning] = await warned;
   assert.equal(warning.name, "OncecodeWarning");
   assert.match(warning.message, /NIST/);
+});
+
+test("in the background nobody waits for the sender, and close does", async (t) => {
+  const context = new AsyncLocalStorage();
+  let release;
+  const gate = new Promise((resolve) => (release = resolve));
+  const sent = [];
+  const sender = async ({ to }) => {
+    await gate;
+    sent.push([to, context.getStore()]);
+  };
+  const events = [];
+  const once = await open(t, { sender, events: (event) => events.push(event.name), sendInBackground: { concurrency: 2 } });
+  const all = [phone(), phone(), phone()];
+  const issues = all.map((to, at) => context.run(`request ${at}`, () => once.codes.issue({ to, purpose: "login" })));
+  const issued = await Promise.all(issues);
+  assert.deepEqual(sent, []);
+  await once.codes.verify({ to: all[0], purpose: "login", code: issued[0].code });
+  release();
+  await once.close();
+  assert.deepEqual(
+    sent.sort(),
+    all.map((to, at) => [to, `request ${at}`]),
+  );
+  assert.deepEqual(events.sort(), ["LOGIN_OTP_CREATED", "LOGIN_OTP_CREATED", "LOGIN_OTP_CREATED", "LOGIN_OTP_VERIFIED"]);
+});
+
+test("a sender that fails in the background is warned of, and everything is given back", async (t) => {
+  const warned = event(process, "warning");
+  const events = [];
+  const told = new EventEmitter();
+  const once = await open(t, {
+    sender: () => Promise.reject(new Error("the gateway is down")),
+    sendInBackground: true,
+    events: (event) => {
+      events.push([event.name, event.reason]);
+      told.emit("event");
+    },
+  });
+  const to = phone();
+  for (let round = 0; round < 4; round++) {
+    const next = event(told, "event");
+    await once.codes.issue({ to, purpose: "login" });
+    await next;
+    assert.deepEqual(events.pop(), ["LOGIN_OTP_DELIVERY_FAILED", "DELIVERY_FAILED"]);
+    assert.equal(await once.codes.peek({ to, purpose: "login" }), null);
+  }
+  assert.match((await warned)[0].message, /the function `sender` threw/);
 });

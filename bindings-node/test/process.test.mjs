@@ -51,6 +51,13 @@ test("a sender and events that come late keep the process alive as well", () => 
   assert.equal(run(code, "memory:"), "sent\nX_OTP_CREATED\nissued");
 });
 
+test("messages that are sent in the background keep the process alive", () => {
+  const code = `const once = await Oncecode.open(process.argv[1], { mode: "development", sendInBackground: true,
+      sender: () => new Promise((r) => setTimeout(r, 50)).then(() => console.log("sent")), events: (e) => console.log(e.name) });
+    once.codes.issue({ to: "a@b.co", purpose: "x" }).then(() => console.log("issued"));`;
+  assert.equal(run(code, "memory:"), "issued\nsent\nX_OTP_CREATED");
+});
+
 test("process.exit in the middle of calls is clean", () => {
   const code = `${CLIENT} for (let i = 0; i < 100; i++) once.purge(1); setImmediate(() => { console.log("bye"); process.exit(0); })`;
   for (const store of Object.values(STORES)) assert.equal(run(code, store()), "bye");

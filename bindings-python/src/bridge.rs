@@ -32,7 +32,7 @@ pub(crate) fn call<T: Answer>(
     let (call, caller) = calls.add(py, hooks)?;
     if instant && let Some(outcome) = caller::poll_once(&caller, &mut operation) {
         let passed = calls.pass_on(py);
-        calls.remove(call);
+        calls.release(call);
         return passed.and_then(|()| into_python(py, outcome));
     }
     let future = calls.create_future.call0(py)?;
@@ -57,6 +57,9 @@ struct Call {
     future: Option<Py<PyAny>>,
     context: Option<Py<PyAny>>,
     hooks: Py<Hooks>,
+    /// How much of it goes on when it is over: messages that are sent in the background.
+    outlived: u32,
+    over: bool,
 }
 
 impl Calls {
@@ -79,12 +82,38 @@ impl Calls {
     fn add(&self, py: Python<'_>, hooks: &Py<Hooks>) -> PyResult<(CallId, Caller)> {
         let logs = hooks.get().log_events(py)?;
         let context = (logs || hooks.get().any()).then(|| copy_context(py)).transpose()?;
-        let call = self.table().insert(Call { future: None, context, hooks: hooks.clone_ref(py) });
+        let call =
+            self.table().insert(Call { future: None, context, hooks: hooks.clone_ref(py), outlived: 0, over: false });
         Ok((call, Caller { queue: Arc::clone(&self.queue), call, logs }))
     }
 
-    fn remove(&self, call: CallId) -> Option<Call> {
-        self.table().try_remove(call)
+    /// Forgets a call that is over, unless something of it goes on. Its future.
+    fn release(&self, call: CallId) -> Option<Py<PyAny>> {
+        let mut table = self.table();
+        let known = table.get_mut(call)?;
+        known.over = true;
+        let (future, alone) = (known.future.take(), known.outlived == 0);
+        let removed = alone.then(|| table.try_remove(call));
+        drop(table);
+        // What Python drops may run Python.
+        drop(removed);
+        future
+    }
+
+    fn outlived(&self, call: CallId) {
+        if let Some(call) = self.table().get_mut(call) {
+            call.outlived += 1;
+        }
+    }
+
+    /// One part less of a call goes on; the call itself may.
+    fn ended(&self, id: CallId) {
+        let mut table = self.table();
+        let Some(call) = table.get_mut(id) else { return };
+        call.outlived -= 1;
+        let removed = (call.outlived == 0 && call.over).then(|| table.try_remove(id));
+        drop(table);
+        drop(removed);
     }
 
     /// Passes on all news. What stands in the way of one piece is reported, and the others get their turn; what is to
@@ -94,6 +123,14 @@ impl Calls {
         for (call, news) in self.queue.take() {
             let passed = match news {
                 News::Done(answer) => self.finish(py, call, answer(py)),
+                News::Outlived => {
+                    self.outlived(call);
+                    Ok(())
+                }
+                News::Ended => {
+                    self.ended(call);
+                    Ok(())
+                }
                 news => self.pass_to_hooks(py, call, news),
             };
             match passed {
@@ -106,7 +143,7 @@ impl Calls {
     }
 
     fn finish(&self, py: Python<'_>, call: CallId, outcome: PyResult<Py<PyAny>>) -> PyResult<()> {
-        let Some(future) = self.remove(call).and_then(|call| call.future) else { return Ok(()) };
+        let Some(future) = self.release(call) else { return Ok(()) };
         let future = future.bind(py);
         let set = match outcome {
             Ok(value) => future.call_method1(intern!(py, "set_result"), (value,)),

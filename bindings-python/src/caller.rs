@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Level;
 
 use crate::queue::{CallId, News, Queue, wake_readers};
-use crate::runtime::enter;
+use crate::runtime::{enter, spawn};
 
 tokio::task_local! {
     static CALLER: Caller;
@@ -44,6 +44,19 @@ pub(crate) fn ready<T>(operation: &mut BoxFuture<'static, Result<T>>) -> Option<
         .catch_unwind()
         .now_or_never()
         .map(|outcome| outcome.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a panic, reported on stderr"))))
+}
+
+/// Starts what outlives the running operation: its caller is kept until it ends, too.
+pub(crate) fn outlive(task: BoxFuture<'static, ()>) {
+    let Ok(caller) = CALLER.try_with(Caller::clone) else { return spawn(task) };
+    caller.queue.push(caller.call, News::Outlived);
+    let end = caller.clone();
+    let task = std::panic::AssertUnwindSafe(CALLER.scope(caller, task)).catch_unwind();
+    spawn(async move {
+        // A panic was reported on stderr.
+        drop(task.await);
+        end.queue.push(end.call, News::Ended);
+    });
 }
 
 /// Tells the caller of the running operation something.

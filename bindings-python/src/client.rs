@@ -142,6 +142,7 @@ impl Origin {
         for which in 0..self.sends {
             builder = builder.sender(caller::sender(which));
         }
+        builder = builder.spawner(caller::outlive);
         if self.tells {
             builder = builder.events(|event| caller::tell(News::Event(event.clone())));
         }

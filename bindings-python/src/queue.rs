@@ -19,6 +19,10 @@ pub(crate) enum News {
     Log(Level, String),
     /// For the callback `sender` of this number, which answers.
     Send(Message, oneshot::Sender<Result<()>>, usize),
+    /// Something of this call outlives it.
+    Outlived,
+    /// And has come to its end.
+    Ended,
     /// The end.
     Done(Outcome),
 }

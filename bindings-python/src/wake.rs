@@ -1,7 +1,7 @@
 //! Ways to tell a Python thread that there is news, without needing Python oneself.
 
 use std::io;
-use std::sync::{OnceLock, Weak};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 
 use crate::bridge::Calls;
@@ -17,8 +17,8 @@ pub(crate) enum Waker {
     Descriptor(Descriptor),
     /// An event loop that can't (the default one of Windows).
     Loop(OnceLock<Weak<Calls>>),
-    /// A thread that parks.
-    Thread(Thread),
+    /// A thread that parks; another may take its place.
+    Thread(Mutex<Thread>),
 }
 
 impl Waker {
@@ -28,7 +28,14 @@ impl Waker {
             #[cfg(unix)]
             Waker::Descriptor(descriptor) => descriptor.raise(),
             Waker::Loop(calls) => calls.get().into_iter().for_each(call_soon),
-            Waker::Thread(thread) => thread.unpark(),
+            Waker::Thread(thread) => thread.lock().unwrap_or_else(PoisonError::into_inner).unpark(),
+        }
+    }
+
+    /// From now on, this thread is the reader.
+    pub(crate) fn take_over(&self) {
+        if let Waker::Thread(thread) = self {
+            *thread.lock().unwrap_or_else(PoisonError::into_inner) = std::thread::current();
         }
     }
 

@@ -194,7 +194,7 @@ async def test_a_fixed_test_code_is_not_sent_and_is_refused_in_production():
     codes = {"codes": {PHONE: "012345"}, "until": until.isoformat()}
     sent = []
     production = {"secret": "s" * 32, "sender": sent.append}
-    with pytest.raises(oncecode.Config, match="allowInProduction"):
+    with pytest.raises(oncecode.Config, match="allow_in_production"):
         await oncecode.Oncecode.open("memory:", **production, test_codes=codes)
     named = {**codes, "allow_in_production": [PHONE]}
     async with await oncecode.Oncecode.open("memory:", **production, test_codes=named) as once:

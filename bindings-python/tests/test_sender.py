@@ -2,6 +2,9 @@
 
 import asyncio
 import contextvars
+import queue
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -176,3 +179,63 @@ async def test_two_sends_at_once_send_one_message(store, open_client, options):
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {oncecode.Sent, oncecode.Cooldown}
     assert len(messages) == 1
+
+
+async def test_in_the_background_nobody_waits_for_the_sender_and_close_does(open_client, options):
+    gate, sent, events = threading.Event(), [], []
+
+    def send(message):
+        assert gate.wait(10)
+        sent.append(message.to)
+
+    told = {"sender": send, "events": lambda event: events.append(event.name)}
+    background = {"capacity": 3, "concurrency": 2}
+    once = await open_client("memory:", **{**options, **told, "send_in_background": background})
+    addresses = [f"{name}@example.com" for name in ("ann", "ben", "cy")]
+    codes = [(await once.codes.issue(to=to, purpose="login")).code for to in addresses]
+    with pytest.raises(oncecode.DeliveryFailed):
+        await once.codes.issue(to=PHONE, purpose="login")
+    assert sent == []
+    await once.codes.verify(to=addresses[0], purpose="login", code=codes[0])
+    gate.set()
+    await once.close()
+    assert sorted(sent) == addresses
+    assert events.count("LOGIN_OTP_CREATED") == 3
+
+
+async def test_a_sender_that_raises_in_the_background_is_logged_and_costs_nothing(
+    open_client, options, caplog
+):
+    def send(message):
+        raise Broken("gateway")
+
+    heard = queue.SimpleQueue()
+    told = {"sender": send, "events": lambda event: heard.put(event.name)}
+    once = await open_client("memory:", **{**options, **told, "send_in_background": True})
+    to = "ann@example.com"
+    for _ in range(4):
+        await once.codes.issue(to=to, purpose="login")
+        name = await asyncio.to_thread(heard.get, timeout=10)
+        assert name == "LOGIN_OTP_DELIVERY_FAILED"
+        assert await once.codes.peek(to=to, purpose="login") is None
+    await once.close()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [Broken] * 4
+
+
+def test_the_interpreter_waits_for_what_the_blocking_client_sends_in_the_background():
+    program = """
+import time
+from oncecode.blocking import Oncecode
+
+def send(message):
+    time.sleep(0.1)
+    print("sent", flush=True)
+
+once = Oncecode.open("memory:", mode="development", sender=send, send_in_background=True)
+once.codes.issue(to="ann@example.com", purpose="login")
+print("issued", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.split(), done.stderr) == (["issued", "sent"], "")

@@ -14,8 +14,8 @@ use crate::identifier;
 use crate::ip::network;
 use crate::key::Keyspace;
 use crate::ops::{
-    self, Admin, Cache, Cached, Codes, Delivery, Flights, Health, Idempotency, Limits, Links, Locks, Sessions,
-    TokenCache, Tokens, Totp,
+    self, Admin, Background, Cache, Cached, Codes, Delivery, Flights, Health, Idempotency, Limits, Links, Locks,
+    Sessions, Spawn, TokenCache, Tokens, Totp,
 };
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
@@ -52,6 +52,7 @@ pub(crate) struct Core {
     pub(crate) store_name: String,
     closed: AtomicBool,
     upkeep: OnceLock<AbortHandle>,
+    pub(crate) background: Option<Background>,
 }
 
 /// Collects what a client is made of. See [`Oncecode::builder`].
@@ -65,6 +66,7 @@ pub struct Builder {
     events: Option<Listener>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
+    spawn: Option<Spawn>,
 }
 
 impl Oncecode {
@@ -146,6 +148,11 @@ impl Oncecode {
         Delivery { core: Arc::clone(&self.core) }
     }
 
+    /// Whether messages are sent beside the operations: the option `sendInBackground`.
+    pub fn sends_in_background(&self) -> bool {
+        self.core.background.is_some()
+    }
+
     /// Production or development, as it was opened.
     pub fn mode(&self) -> Mode {
         self.core.settings.mode
@@ -175,10 +182,16 @@ impl Oncecode {
     }
 
     /// Releases connections. Every later call fails with `CLOSED`; closing twice is fine.
+    ///
+    /// With `sendInBackground` it first waits for messages that are not sent yet, as long as one may take
+    /// (`sendDeadlineMs`); those left over are given up as failed.
     pub fn close(&self) -> BoxFuture<'static, ()> {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
             if !core.closed.swap(true, Ordering::SeqCst) {
+                if let Some(background) = &core.background {
+                    background.flush(core.settings.send_deadline, 2 * core.settings.deadline).await;
+                }
                 core.upkeep.get().inspect(|task| task.abort());
                 core.store.close().await;
             }
@@ -236,6 +249,13 @@ impl Builder {
         self
     }
 
+    /// How tasks are started that outlive their operation (`sendInBackground`). It is called while the operation runs,
+    /// so that it can hand on what is bound to its task. Default: [`tokio::spawn`].
+    pub fn spawner(mut self, spawn: impl Fn(BoxFuture<'static, ()>) + Send + Sync + 'static) -> Self {
+        self.spawn = Some(Arc::new(spawn));
+        self
+    }
+
     /// Checks the options, connects, and creates or updates tables where the store has them.
     ///
     /// # Errors
@@ -266,6 +286,7 @@ impl Builder {
             None => store::open(&self.url, options).await?,
         };
         let rules = settings.limits.iter().map(|(name, rule)| (name.clone(), Arc::new(rule.clone()))).collect();
+        let background = settings.background.map(|option| Background::new(option, self.spawn));
         let core = Core {
             local: Box::new(MemoryStore::bounded(Arc::clone(&clock), LOCAL_ENTRIES)),
             rules: Mutex::new(rules),
@@ -283,6 +304,7 @@ impl Builder {
             store_name,
             closed: AtomicBool::new(false),
             upkeep: OnceLock::new(),
+            background,
         };
         for warning in core.health().await.warnings {
             tracing::warn!(target: "oncecode", "{warning}");

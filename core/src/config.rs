@@ -1,5 +1,6 @@
 //! Options and environment, read once into valid types.
 
+mod background;
 mod breaker;
 mod env;
 mod limits;
@@ -11,6 +12,7 @@ mod session;
 mod test_codes;
 mod token;
 
+pub use background::BackgroundOption;
 pub(crate) use breaker::Breaker;
 pub use breaker::{BreakerOption, BreakerOptions};
 pub(crate) use env::from_env;
@@ -23,7 +25,7 @@ pub use policy::{Limit, LimitOption, Policy, PolicyOptions, Resend};
 pub use sender::{SenderOption, SenderSpec, WebhookOptions};
 pub use session::SessionOptions;
 pub(crate) use session::SessionPolicy;
+pub(crate) use test_codes::Fixed;
 pub use test_codes::TestCodeOptions;
-pub(crate) use test_codes::{Fixed, TestCodes};
 pub(crate) use token::{LONGEST_TOKEN, TokenPolicy};
 pub use token::{LinkOptions, TokenKey, TokenOptions};

@@ -25,12 +25,12 @@ mod text;
 mod time;
 
 pub use client::{Builder, Oncecode};
+pub use config::{BackgroundOption, LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions};
 pub use config::{
     BreakerOption, BreakerOptions, LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy,
     PolicyOptions, PurgeOption, Resend, SecretOption,
 };
 pub use config::{DomainOption, LinkTemplates, MessageOptions, MessageTemplates};
-pub use config::{LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions};
 pub use config::{SenderOption, SenderSpec, WebhookOptions};
 pub use deliver::{Callback, Encoding, Message, Segments, Sender, sms_segments};
 pub use deliver::{DeliveryState, DeliveryStatus, StatusRequest};

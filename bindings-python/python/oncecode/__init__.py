@@ -73,6 +73,7 @@ from .limits import BlockingLimits, LimitDefinition, LimitPart, Limits
 from .links import BlockingLinks, Links
 from .locks import BlockingLock, BlockingLocks, Lock, Locks
 from .options import (
+    Background,
     Breaker,
     EventCallback,
     Limit,
@@ -94,6 +95,7 @@ from .totp import BlockingTotp, Enrolment, RecoveryCodes, Totp, TotpAccepted
 
 __all__ = [
     "Admin",
+    "Background",
     "BlockingAdmin",
     "BlockingCache",
     "BlockingClaim",

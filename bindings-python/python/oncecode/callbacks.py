@@ -20,7 +20,9 @@ logger = logging.getLogger("oncecode")
 _sending: set[asyncio.Task[None]] = set()
 
 
-def sending_on_loop(send: SendCallback) -> Callable[[Message, Reply, Context], None]:
+def sending_on_loop(
+    send: SendCallback, background: bool
+) -> Callable[[Message, Reply, Context], None]:
     """For the asyncio client: a task of its own, on the loop and in the context of the call."""
     awaits = is_async(send)
 
@@ -35,7 +37,7 @@ def sending_on_loop(send: SendCallback) -> Callable[[Message, Reply, Context], N
                 if inspect.isawaitable(answer):
                     await answer
         except BaseException as exception:
-            reply.failed(exception)
+            _failed(reply, exception, background)
             if not isinstance(exception, Exception):
                 raise
         else:
@@ -50,7 +52,9 @@ def sending_on_loop(send: SendCallback) -> Callable[[Message, Reply, Context], N
     return start
 
 
-def sending_in_thread(send: SendCallback) -> Callable[[Message, Reply, None], None]:
+def sending_in_thread(
+    send: SendCallback, background: bool
+) -> Callable[[Message, Reply, None], None]:
     """For the blocking client: here and now."""
 
     def start(message: Message, reply: Reply, _context: None) -> None:
@@ -59,7 +63,7 @@ def sending_in_thread(send: SendCallback) -> Callable[[Message, Reply, None], No
             if inspect.isawaitable(answer):
                 asyncio.run(_await(answer))
         except BaseException as exception:
-            reply.failed(exception)
+            _failed(reply, exception, background)
             if not isinstance(exception, Exception):
                 raise
         else:
@@ -68,11 +72,20 @@ def sending_in_thread(send: SendCallback) -> Callable[[Message, Reply, None], No
     return start
 
 
+def _failed(reply: Reply, exception: BaseException, background: bool) -> None:
+    reply.failed(exception)
+    if background:
+        # There is nobody for whom it could be the cause of anything.
+        logger.error("the callback `sender` raised", exc_info=exception)
+
+
 def choosing(
-    senders: list[SendCallback], sending: Callable[[SendCallback], Callable[..., None]]
+    senders: list[SendCallback],
+    sending: Callable[[SendCallback, bool], Callable[..., None]],
+    background: bool,
 ) -> Callable[[Message, Reply, Context | None, int], None]:
     """All of the app's senders as one; the native module knows them by their number."""
-    dressed = [sending(send) for send in senders]
+    dressed = [sending(send, background) for send in senders]
 
     def start(message: Message, reply: Reply, context: Context | None, which: int) -> None:
         dressed[which](message, reply, context)

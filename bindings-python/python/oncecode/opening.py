@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 def from_options(url: str, options: Mapping[str, object], *, waits: bool) -> Client:
     """A client on `url`, not yet connected."""
     plain, senders, events = split(options)
-    return _client((check_url(url), encode(plain)), senders, events, waits)
+    background = plain.get("send_in_background") not in (None, False)
+    return _client((check_url(url), encode(plain)), senders, events, waits, background)
 
 
 def from_env(sender: SendCallback | None, events: EventCallback | None, *, waits: bool) -> Client:
     """A client as the environment says, not yet connected."""
     _, senders, events = split({"sender": sender, "events": events})
-    return _client(None, senders, events, waits)
+    return _client(None, senders, events, waits, background=False)
 
 
 def _client(
@@ -31,6 +32,8 @@ def _client(
     senders: list[SendCallback],
     events: EventCallback | None,
     waits: bool,
+    background: bool,
 ) -> Client:
-    send = choosing(senders, sending_in_thread if waits else sending_on_loop) if senders else None
+    sending = sending_in_thread if waits else sending_on_loop
+    send = choosing(senders, sending, background) if senders else None
     return Client(given, waits, send, len(senders), events and telling(events))

@@ -105,7 +105,8 @@ class TestCodes(TypedDict, total=False):
 
     codes: Required[Mapping[str, str]]
     """The code of each phone number or email address. Nothing is sent to them; every other rule
-    holds for them as well. A purpose whose codes have another length or alphabet is served as ever."""
+    holds for them as well. A purpose whose codes have another length or alphabet is served as
+    ever."""
     until: Required[str]
     """When it ends: an RFC 3339 date and time, or a date, which is the last day in UTC. At most
     366 days ahead."""
@@ -212,6 +213,16 @@ class MessageTemplates(TypedDict, total=False):
     """The same for `once.links`, with `{link}` instead of `{code}`."""
 
 
+class Background(TypedDict, total=False):
+    """How messages are sent in the background."""
+
+    capacity: int
+    """Messages that wait or are being sent, 1 to 100 000; one more is refused with
+    `DELIVERY_FAILED`. Default 1000."""
+    concurrency: int
+    """Messages being sent at once, 1 to 1000. Default 16."""
+
+
 class Purge(TypedDict, total=False):
     """How expired rows are deleted in the background. It keeps no process alive."""
 
@@ -281,6 +292,9 @@ class Options(TypedDict, total=False):
     """When a store that does not answer is left alone. On by default; `False` switches it off."""
     send_deadline_ms: float | None
     """The bound of sending a message. Default 10 000."""
+    send_in_background: Background | bool | None
+    """Sends beside the operation, which does not wait for it: the result is an event, and `close`
+    waits for what is under way. Off by default."""
     table_prefix: str | None
     """SQL stores: what table names begin with. Default `oncecode_`."""
     schema: str | None
@@ -353,7 +367,16 @@ def _encode(name: str, value: object) -> str:
     return text
 
 
-_MAPPINGS = {"limits", "links", "messages", "policy", "purposes", "sessions", "test_codes", "tokens"}
+_MAPPINGS = {
+    "limits",
+    "links",
+    "messages",
+    "policy",
+    "purposes",
+    "sessions",
+    "test_codes",
+    "tokens",
+}
 _EXPECTED = {
     "secret": "a string or a list of strings, newest first",
     "index_secret": "a string",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use phonenumber::country;
 use serde::{Deserialize, Deserializer};
 
+use super::background::BackgroundOption;
 use super::breaker::{Breaker, BreakerOption};
 use super::limits::{LimitDefinition, LimitRule, rules};
 use super::messages::{DomainOption, MessageOptions};
@@ -99,6 +100,9 @@ pub struct Options {
     /// The bound of sending a message, in milliseconds. Default 10 000.
     #[serde(alias = "send_deadline_ms")]
     pub send_deadline_ms: Option<f64>,
+    /// Sends beside the operation, which does not wait for it; the result is an event. Off by default.
+    #[serde(alias = "send_in_background", deserialize_with = "BackgroundOption::given")]
+    pub send_in_background: Option<BackgroundOption>,
     /// SQL stores: what table names begin with. Default `oncecode_`.
     #[serde(alias = "table_prefix")]
     pub table_prefix: Option<String>,
@@ -151,6 +155,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) breaker: Option<Breaker>,
     pub(crate) send_deadline: Duration,
+    pub(crate) background: Option<BackgroundOption>,
     pub(crate) table_prefix: String,
     pub(crate) schema: Option<String>,
     pub(crate) max_connections: u32,
@@ -225,6 +230,7 @@ impl Options {
             deadline: millis("deadlineMs", self.deadline_ms, 250.0)?,
             breaker: BreakerOption::check(self.breaker)?,
             send_deadline: millis("sendDeadlineMs", self.send_deadline_ms, 10_000.0)?,
+            background: self.send_in_background.map(BackgroundOption::check).transpose()?,
             table_prefix: sql_name("tablePrefix", self.table_prefix.as_deref().unwrap_or("oncecode_"))?,
             schema: self.schema.as_deref().map(|s| sql_name("schema", s)).transpose()?,
             max_connections,

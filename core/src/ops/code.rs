@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::background::Background;
 use super::check_purpose;
 use super::payload::Payload;
 use super::types::{IssueRequest, Peek, ResendRequest, Sent, Target, Verified, VerifyRequest};
@@ -14,7 +15,7 @@ use crate::deliver::{About, Message};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventKind};
 use crate::identifier::Identifier;
-use crate::key::Entity;
+use crate::key::{Entity, Key};
 use crate::random::{Handful, Random};
 use crate::secret::Secret;
 use crate::store::{Amend, Attempt, Attempted, BoxFuture, Issue, Issued, Refused};
@@ -35,7 +36,7 @@ impl Codes {
     pub fn issue(&self, request: IssueRequest) -> BoxFuture<'static, Result<Sent>> {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
-            let core = core.open()?;
+            core.open()?;
             let to = core.identifier(&request.to)?;
             let entity = core.entity(&request.purpose, &to)?;
             let order =
@@ -63,7 +64,10 @@ impl Codes {
     /// As [`Codes::issue`], and `CODE_NOT_FOUND` when `id` names no live challenge.
     pub fn resend(&self, request: ResendRequest) -> BoxFuture<'static, Result<Sent>> {
         let core = Arc::clone(&self.core);
-        Box::pin(async move { core.open()?.resend(request).await })
+        Box::pin(async move {
+            core.open()?;
+            core.resend(request).await
+        })
     }
 
     /// Kills the live code. Cooldown and quota stay as they are. `false`: there was none.
@@ -187,7 +191,7 @@ impl Core {
         }
     }
 
-    async fn resend(&self, request: ResendRequest) -> Result<Sent> {
+    async fn resend(self: &Arc<Self>, request: ResendRequest) -> Result<Sent> {
         let found = self.find(request.to.as_deref(), request.id.as_deref(), &request.purpose)?;
         let Found { entity, id, to } = found.ok_or_else(not_found)?;
         let live = self.store.peek(&entity.key).await?.filter(|live| id.is_none_or(|id| id == live.id));
@@ -208,11 +212,19 @@ impl Core {
         self.send(&entity, order, to, data).await
     }
 
-    /// Stores a new code (or keeps the live one) and sends it.
-    async fn send(&self, entity: &Entity, order: Order<'_>, to: Identifier, data: Option<Value>) -> Result<Sent> {
+    /// Stores a new code (or keeps the live one) and sends it, or has it sent.
+    async fn send(
+        self: &Arc<Self>,
+        entity: &Entity,
+        order: Order<'_>,
+        to: Identifier,
+        data: Option<Value>,
+    ) -> Result<Sent> {
         let (purpose, policy) = (order.purpose, self.policy(order.purpose));
-        let outcome = self.store_code(entity, &order, policy, &to, data).await;
-        let stored = outcome.inspect_err(|e| self.tell(EventKind::IssueRefused(e.kind()), purpose, Some(&to), None))?;
+        let refused = |e: &Error| self.tell(EventKind::IssueRefused(e.kind()), purpose, Some(&to), None);
+        // Where no message can be taken, nothing is stored for one.
+        let place = self.background.as_ref().map(Background::reserve).transpose().inspect_err(refused)?;
+        let stored = self.store_code(entity, &order, policy, &to, data).await.inspect_err(refused)?;
         let id = self.keys.public_id(entity, &stored.id);
         let about = About { to: &to, purpose, locale: order.locale.as_deref(), life: stored.expires_in };
         let said = self.texts.code(about, &stored.code)?;
@@ -228,23 +240,42 @@ impl Core {
             locale: order.locale,
             expires_in: stored.expires_in,
         };
-        let delivered = if stored.fixed { Ok(()) } else { self.deliver(&message).await };
-        if let Err(e) = delivered {
-            let refund = Amend::Refund { id: stored.id, kept: stored.kept };
-            if let Err(e) = self.store.amend(&entity.key, &refund).await {
-                tracing::warn!(target: "oncecode", error = e.code(), "could not give back the cooldown of an undelivered code");
-            }
-            self.tell(EventKind::DeliveryFailed(e.kind()), purpose, Some(&message.to), None);
-            return Err(e);
-        }
-        self.tell(EventKind::Created, purpose, Some(&message.to), Some(stored.attempts_left));
-        Ok(Sent {
+        let sent = Sent {
             id,
             expires_at_ms: self.after(stored.expires_in),
             resend_at_ms: self.after(policy.cooldown),
             attempts_left: stored.attempts_left,
-            code: (self.settings.mode == Mode::Development).then_some(message.code),
-        })
+            code: (self.settings.mode == Mode::Development).then(|| message.code.clone()),
+        };
+        let outgoing = Outgoing { key: entity.key.clone(), message, id: stored.id, kept: stored.kept };
+        if stored.fixed {
+            self.tell(EventKind::Created, purpose, Some(&outgoing.message.to), Some(sent.attempts_left));
+        } else if let (Some(background), Some(place)) = (&self.background, place) {
+            let core = Arc::clone(self);
+            let attempts_left = sent.attempts_left;
+            // What comes of it, events tell.
+            background.start(place, async move { drop(core.send_out(&outgoing, attempts_left).await) });
+        } else {
+            self.send_out(&outgoing, sent.attempts_left).await?;
+        }
+        Ok(sent)
+    }
+
+    /// Sends what is stored, and takes it back where that fails.
+    async fn send_out(&self, outgoing: &Outgoing, attempts_left: u32) -> Result<()> {
+        let Outgoing { key, message, id, kept } = outgoing;
+        let failure = match self.deliver(message).await {
+            Ok(()) => {
+                self.tell(EventKind::Created, &message.purpose, Some(&message.to), Some(attempts_left));
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        if let Err(e) = self.store.amend(key, &Amend::Refund { id: *id, kept: *kept }).await {
+            tracing::warn!(target: "oncecode", error = e.code(), "could not give back the cooldown of an undelivered code");
+        }
+        self.tell(EventKind::DeliveryFailed(failure.kind()), &message.purpose, Some(&message.to), None);
+        Err(failure)
     }
 
     async fn store_code(
@@ -296,7 +327,7 @@ impl Core {
         self.clock.now_ms() + wait.as_millis() as u64
     }
 
-    fn tell(&self, kind: EventKind, purpose: &str, to: Option<&Identifier>, attempts_left: Option<u32>) {
+    pub(super) fn tell(&self, kind: EventKind, purpose: &str, to: Option<&Identifier>, attempts_left: Option<u32>) {
         self.events.emit(|| Event {
             kind,
             purpose: Some(purpose.to_owned()),
@@ -306,6 +337,14 @@ impl Core {
             attempts_left,
         });
     }
+}
+
+/// A message, and what to take back where it can't be sent.
+struct Outgoing {
+    key: Key,
+    message: Message,
+    id: [u8; 16],
+    kept: bool,
 }
 
 /// A code that is stored and not yet sent.

@@ -27,8 +27,15 @@ impl Delivery {
 }
 
 impl Core {
-    /// Sends a message, within the deadline.
+    /// Sends a message, within the deadline; in the background, when it is its turn.
     pub(super) async fn deliver(&self, message: &Message) -> Result<()> {
+        match &self.background {
+            Some(background) => background.in_turn(message.expires_in, self.deliver_now(message)).await,
+            None => self.deliver_now(message).await,
+        }
+    }
+
+    async fn deliver_now(&self, message: &Message) -> Result<()> {
         match tokio::time::timeout(self.settings.send_deadline, self.sender.send(message)).await {
             Ok(outcome) => outcome.map_err(undelivered),
             Err(_) => {

@@ -14,6 +14,7 @@ use super::check_purpose;
 use crate::client::Core;
 use crate::deliver::{About, Message};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::EventKind;
 use crate::identifier::Identifier;
 use crate::key::Key;
 use crate::secret::Secret;
@@ -117,7 +118,10 @@ impl Links {
     /// As [`Links::issue`]; `INVALID_ARGUMENT` without `url`; `DELIVERY_FAILED`.
     pub fn send(&self, request: LinkRequest) -> BoxFuture<'static, Result<Link>> {
         let core = Arc::clone(&self.core);
-        Box::pin(async move { core.open()?.send_link(request).await })
+        Box::pin(async move {
+            core.open()?;
+            core.send_link(request).await
+        })
     }
 
     /// Accepts a link, once (as often as it comes where `links.stateless` says so). One round trip, or none.
@@ -185,7 +189,7 @@ struct Claims {
 }
 
 impl Core {
-    async fn send_link(&self, request: LinkRequest) -> Result<Link> {
+    async fn send_link(self: &Arc<Self>, request: LinkRequest) -> Result<Link> {
         let New { link, id, to, life } = self.issue_link(&request)?;
         let Some(url) = link.url.clone() else {
             return Err(Error::argument("url, the page that the link leads to, is needed to send one"));
@@ -204,7 +208,16 @@ impl Core {
             locale: request.locale,
             expires_in: life,
         };
-        self.deliver(&message).await.map(|()| link)
+        let Some(background) = &self.background else {
+            return self.deliver(&message).await.map(|()| link);
+        };
+        let (place, core) = (background.reserve()?, Arc::clone(self));
+        background.start(place, async move {
+            if let Err(e) = core.deliver(&message).await {
+                core.tell(EventKind::DeliveryFailed(e.kind()), &message.purpose, Some(&message.to), None);
+            }
+        });
+        Ok(link)
     }
 
     fn issue_link(&self, request: &LinkRequest) -> Result<New> {

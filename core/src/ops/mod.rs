@@ -1,6 +1,7 @@
 //! The operations, one file each.
 
 mod admin;
+mod background;
 mod cache;
 mod code;
 mod delivery;
@@ -24,6 +25,7 @@ mod types;
 pub(crate) mod upkeep;
 
 pub use admin::{Admin, Copied, CopyRequest, Progress};
+pub(crate) use background::{Background, Spawn};
 pub use cache::{Cache, CacheRequest, Cached, Fetched, Ticket};
 pub use code::Codes;
 pub use delivery::Delivery;

@@ -31,10 +31,10 @@ export interface LockToken {
  */
 export class Lock extends Held {
   /**
-   * The lease ends `ttlSeconds` from now.
+   * The lease ends `ttlSeconds` from now. Extensions of one lock wait for each other.
    *
-   * @throws OncecodeError `LEASE_LOST` when the lock was lost; `INVALID_ARGUMENT`; `STORE_UNAVAILABLE` (the old lease still
-   * runs).
+   * @throws OncecodeError `LEASE_LOST` when the lock was lost; `INVALID_ARGUMENT`; `STORE_UNAVAILABLE`: the store may have done
+   * it or not, so the lock is held until the old end or the new one, whichever is earlier.
    */
   async extend(request: { ttlSeconds: number }): Promise<void> {
     const ttl = seconds(request, "ttlSeconds");

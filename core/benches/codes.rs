@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use oncecode::{Identifier, IssueRequest, Oncecode, Options, VerifyRequest};
+use oncecode::{HitRequest, Identifier, IssueRequest, LimitDefinition, Oncecode, Options, VerifyRequest};
 
 fn client(runtime: &tokio::runtime::Runtime) -> Oncecode {
     let options = r#"{"mode":"development","sender":"none:","policy":{"cooldownSeconds":0,"issueLimit":false,"verifyLimit":false}}"#;
@@ -38,5 +38,16 @@ fn flows(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, identifiers, flows);
+fn limits(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let limits = client(&runtime).limits();
+    // Never full: what a hit costs, not what a refusal does.
+    let wide = LimitDefinition::new(1_000_000, 0.5);
+    limits.define("wide", &wide).expect("defined");
+    c.bench_function("limit hit, in memory", |b| {
+        b.iter(|| runtime.block_on(limits.hit(HitRequest::new("wide", black_box("ann")))).expect("let through"));
+    });
+}
+
+criterion_group!(benches, identifiers, flows, limits);
 criterion_main!(benches);

@@ -29,12 +29,13 @@ class Lock(Held):
     _what = "the lock"
 
     async def extend(self, *, ttl_seconds: float) -> None:
-        """Have the lease end `ttl_seconds` from now.
+        """Have the lease end `ttl_seconds` from now. Extensions of one lock wait for each other.
 
         Raises:
             LeaseLost: The lock was lost.
             InvalidArgument: Such a lease cannot be.
-            StoreUnavailable: The store did not answer; the old lease still runs.
+            StoreUnavailable: The store may have done it or not: the lock is held until the old
+                end or the new one, whichever is earlier.
         """
         answer = self._native.extend_held(self._handle, ttl_seconds)
         if isinstance(answer, Future):

@@ -243,9 +243,8 @@ impl Held {
         Box::new(move || {
             let held = Arc::clone(&held);
             Box::pin(async move {
-                let asked = renew(held.core.open()?, &held.place, &held.token, held.span).await?;
-                held.lease.prolong(asked, held.span);
-                Ok(())
+                let ask = async { renew(held.core.open()?, &held.place, &held.token, held.span).await };
+                held.lease.extend("the claim", held.span, ask).await
             })
         })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::runtime::Handle;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,10 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// On the monotonic clock, in milliseconds.
     ends: AtomicU64,
+    /// Told when the end comes earlier.
+    sooner: Notify,
+    /// Held by the one who extends it: of two answers nobody knows which is of the later write.
+    extending: Mutex<()>,
     lost: CancellationToken,
     done: CancellationToken,
 }
@@ -48,6 +53,8 @@ impl Lease {
         let shared = Shared {
             clock: Arc::clone(&core.clock),
             ends: AtomicU64::new(millis(asked + ttl)),
+            sooner: Notify::new(),
+            extending: Mutex::new(()),
             lost: CancellationToken::new(),
             done: CancellationToken::new(),
         };
@@ -63,9 +70,37 @@ impl Lease {
         Duration::from_millis(self.shared.ends.load(Ordering::SeqCst).saturating_sub(now))
     }
 
-    /// The store granted `ttl` from `asked` on.
-    pub(super) fn prolong(&self, asked: Duration, ttl: Duration) {
+    /// Has the store give it `ttl` from now on: by `ask`, which says when it asked the store.
+    ///
+    /// # Errors
+    /// `LEASE_LOST`, and whoever listens is told; what `ask` fails with, and then of the two ends the earlier counts.
+    pub(super) async fn extend(
+        &self,
+        what: &str,
+        ttl: Duration,
+        ask: impl Future<Output = Result<Duration>>,
+    ) -> Result<()> {
+        let _turn = self.shared.extending.lock().await;
+        if self.left().is_zero() {
+            self.lose();
+            return Err(lost(what));
+        }
+        // Until the answer is here, nobody knows whether the store did it; dropped half way, nobody ever will.
+        let asked = millis(self.shared.clock.elapsed() + ttl);
+        if self.shared.ends.fetch_min(asked, Ordering::SeqCst) > asked {
+            self.shared.sooner.notify_one();
+        }
+        let asked = ask.await.inspect_err(|e| {
+            if e.kind() == ErrorKind::LeaseLost {
+                self.lose();
+            }
+        })?;
+        // Who was told of a loss meanwhile is not told otherwise.
+        if self.shared.lost.is_cancelled() {
+            return Err(lost(what));
+        }
         self.shared.ends.store(millis(asked + ttl), Ordering::SeqCst);
+        Ok(())
     }
 
     /// Tells whoever listens that it is lost, unless it was given back.
@@ -126,6 +161,7 @@ async fn watch(lease: Lease, ttl: Duration, extend: Option<Extend>) {
         let nap = if extend.is_some() { left.min(pause) } else { left };
         tokio::select! {
             _ = lease.ended() => return,
+            () = lease.shared.sooner.notified() => continue,
             () = sleep(nap) => {}
         }
         let left = lease.left();

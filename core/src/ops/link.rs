@@ -84,8 +84,8 @@ pub struct Followed {
 
 /// A link with more would not survive all mail programs.
 const MOST_DATA: usize = 2048;
-/// The mark of a used link outlives it by what clocks may differ.
-const MARGIN: Duration = Duration::from_secs(600);
+/// The mark of a used link outlives it by what clocks may differ: a process whose clock is behind accepts it for longer.
+const MARGIN: Duration = Duration::from_secs(86_400);
 const LONGEST_MS: u64 = 7 * 86_400 * 1000;
 
 impl LinkRequest {

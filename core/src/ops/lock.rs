@@ -153,10 +153,11 @@ impl Lock {
         self.held.lease.ended()
     }
 
-    /// The lease ends `ttl` from now.
+    /// The lease ends `ttl` from now. Extensions of one lock wait for each other.
     ///
     /// # Errors
-    /// `LEASE_LOST` when the lock was lost; `INVALID_ARGUMENT`; `STORE_UNAVAILABLE` (the old lease still runs).
+    /// `LEASE_LOST` when the lock was lost; `INVALID_ARGUMENT`; `STORE_UNAVAILABLE`: the store may have done it or not, so the
+    /// lock is held until the old end or the new one, whichever is earlier.
     pub fn extend(&self, ttl: Duration) -> BoxFuture<'static, Result<()>> {
         let held = Arc::clone(&self.held);
         Box::pin(async move { held.extend(ttl).await })
@@ -209,17 +210,9 @@ impl fmt::Debug for Lock {
 
 impl Held {
     async fn extend(&self, ttl: Duration) -> Result<()> {
-        if self.lease.left().is_zero() {
-            self.lease.lose();
-            return Err(lease::lost("the lock"));
-        }
-        let asked = extend(self.core.open()?, &self.key, &self.token, ttl).await.inspect_err(|e| {
-            if e.kind() == ErrorKind::LeaseLost {
-                self.lease.lose();
-            }
-        })?;
-        self.lease.prolong(asked, ttl);
-        Ok(())
+        lease::check("ttl", ttl)?;
+        let ask = async { extend(self.core.open()?, &self.key, &self.token, ttl).await };
+        self.lease.extend("the lock", ttl, ask).await
     }
 }
 

@@ -249,21 +249,22 @@ impl Core {
     }
 
     fn cached(&self, tag: &Tag) -> Option<Known> {
-        let (now, fresh) = (self.clock.now_ms(), self.settings.tokens.cache);
+        let (now, fresh) = (self.clock.elapsed(), self.settings.tokens.cache);
         let get = |tag: &Tag| self.token_cache.get(&tag.0, now, fresh);
         Some(Known { own: get(tag)?, everybody: get(&self.everybody_tag())? })
     }
 
     /// What the store says, both at once.
     async fn learn(&self, tag: &Tag) -> Result<Known> {
-        let all = self.everybody_tag();
+        let (all, asked) = (self.everybody_tag(), self.clock.elapsed());
         let (own, everybody) = futures::try_join!(self.read_state(tag), self.read_state(&all))?;
-        Ok(Known { own: self.know(tag, own.0), everybody: self.know(&all, everybody.0) })
+        Ok(Known { own: self.know(tag, own.0, asked), everybody: self.know(&all, everybody.0, asked) })
     }
 
-    fn know(&self, tag: &Tag, state: State) -> Arc<State> {
+    /// What the store was `asked` then.
+    fn know(&self, tag: &Tag, state: State, asked: Duration) -> Arc<State> {
         let policy = &self.settings.tokens;
-        self.token_cache.put(tag.0, state, self.clock.now_ms(), policy.cache, policy.cache_entries)
+        self.token_cache.put(tag.0, state, asked, policy.cache, policy.cache_entries)
     }
 
     async fn read_state(&self, tag: &Tag) -> Result<(State, When)> {
@@ -278,12 +279,13 @@ impl Core {
 
     async fn change_state(&self, tag: &Tag, change: impl Fn(&mut State, u64)) -> Result<()> {
         for _ in 0..ROUNDS {
+            let asked = self.clock.elapsed();
             let (mut state, when) = self.read_state(tag).await?;
             let now = self.clock.now_ms();
             change(&mut state, now);
             let key = self.keys.tagged("token", tag);
             if self.store.put(&key, &state.encode(), state.life(KEPT, now), when).await? {
-                self.know(tag, state);
+                self.know(tag, state, asked);
                 return Ok(());
             }
         }

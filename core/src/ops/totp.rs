@@ -15,6 +15,8 @@ use crate::random::Alphabet;
 use crate::secret::Secret;
 use crate::store::{BoxFuture, Limit};
 
+/// The highest whole number that JavaScript can tell from the next.
+const MOST_COUNTER: u64 = (1 << 53) - 1;
 /// How far a clock may be off that a process reads: so long it is remembered which codes were used.
 const MEMORY: Duration = Duration::from_secs(86_400);
 
@@ -40,7 +42,8 @@ pub struct TotpRequest {
     /// Steps before and after the present one that count as well, 0 to 10 and 1 by default: phones' clocks drift. With a
     /// counter, how far ahead of it to look.
     pub window: u32,
-    /// RFC 4226: the counter that is expected next. `None`: the code goes by time.
+    /// RFC 4226: the counter that is expected next. `None`: the code goes by time. With the window it must stay below
+    /// 2^53 - 1, so that JavaScript can count on.
     pub counter: Option<u64>,
     /// What the secret was enrolled with.
     pub settings: OtpSettings,
@@ -122,9 +125,9 @@ impl Totp {
     /// The code of a counter (RFC 4226).
     ///
     /// # Errors
-    /// As [`Totp::code_at`].
+    /// As [`Totp::code_at`]; `INVALID_ARGUMENT` also for a counter of 2^53 - 1 or more.
     pub fn code_of(&self, secret: &Secret, counter: u64, settings: OtpSettings) -> Result<Secret> {
-        code(secret, counter, settings.checked()?)
+        code(secret, last_counter(counter, 0)?, settings.checked()?)
     }
 
     /// Whether a code is right at a moment, and for which step. Without the store: it may have been used before.
@@ -187,36 +190,31 @@ impl Totp {
     /// which the store remembers that it was used.
     ///
     /// # Errors
-    /// `WRONG_CODE`, `CODE_NOT_FOUND` (used), `TOO_MANY_ATTEMPTS` (the failure budget is the same as of [`Totp::verify`]),
-    /// `INVALID_CODE`, `INVALID_ARGUMENT`, `STORE_UNAVAILABLE`.
+    /// `WRONG_CODE`, `CODE_NOT_FOUND` (used; counted like a wrong one), `TOO_MANY_ATTEMPTS` (the failure budget is the same
+    /// as of [`Totp::verify`]; nothing was compared), `INVALID_CODE`, `INVALID_ARGUMENT`, `STORE_UNAVAILABLE`.
     pub fn verify_recovery(&self, user: &str, code: &str, hashes: Vec<String>) -> BoxFuture<'static, Result<String>> {
         let (core, user, typed) = (Arc::clone(&self.core), user.to_owned(), code.to_owned());
         Box::pin(async move {
             let budget = core.open()?.policy("totp").failure_budget;
             let key = key_of(&core, &user)?;
             let code = recovery::read(&typed)?;
-            let (record, now, _) = record::read::<Used>(&core, &key).await?;
-            record.locked(budget, now)?;
-            let found = recovery::find(&core, &user, &code, hashes);
-            if let Some(hash) = &found
-                && !recovery::first_use(&core, &user, hash).await?
-            {
+            // Counted before it is compared: of many guesses at once no more are compared than the budget allows.
+            let charged = record::update(&core, &key, |record: &mut Used, now| match record.locked(budget, now) {
+                Ok(()) => Step::Write(Ok(record.fail(budget, now)), record.life(now)),
+                Err(e) => Step::Keep(Err(e)),
+            });
+            let left = charged.await??;
+            let hash = recovery::find(&core, &user, &code, hashes).ok_or_else(|| wrong(left, budget))?;
+            if !recovery::first_use(&core, &user, &hash).await? {
                 return Err(Error::new(ErrorKind::CodeNotFound, "this recovery code was used"));
             }
-            let counted = record::update(&core, &key, |record: &mut Used, now| {
-                let outcome = match &found {
-                    Some(hash) => {
-                        record.failures = 0;
-                        Ok(hash.clone())
-                    }
-                    None => match record.locked(budget, now) {
-                        Ok(()) => Err(wrong(record.fail(budget, now), budget)),
-                        Err(e) => return Step::Keep(Err(e)),
-                    },
-                };
-                Step::Write(outcome, record.life(now))
+            let forgiven = record::update(&core, &key, |record: &mut Used, now| {
+                record.failures = 0;
+                Step::Write((), record.life(now))
             });
-            counted.await?
+            // The code is used up by now: failures that stay counted are no reason to refuse it.
+            let _ = forgiven.await;
+            Ok(hash)
         })
     }
 }
@@ -245,11 +243,17 @@ impl TotpRequest {
         let typed = typed.ok_or_else(|| Error::new(ErrorKind::InvalidCode, format!("a code has {digits} digits")))?;
         let window = u64::from(self.window);
         let steps = match self.counter {
-            Some(counter) => counter..=counter.saturating_add(window),
+            Some(counter) => counter..=last_counter(counter, window)?,
             None => settings.step(at_ms).saturating_sub(window)..=settings.step(at_ms) + window,
         };
         check_code(&self.secret, &typed, steps, settings)
     }
+}
+
+/// The last counter that is looked at. The one after it can be told as well.
+fn last_counter(counter: u64, window: u64) -> Result<u64> {
+    let last = counter.checked_add(window).filter(|last| *last < MOST_COUNTER);
+    last.ok_or_else(|| Error::argument("counter, with its window, must be below 2^53 - 1"))
 }
 
 fn key_of(core: &Core, user: &str) -> Result<Key> {
@@ -288,7 +292,7 @@ impl Used {
         if now.left(self.failures_end).is_zero() {
             (self.failures, self.failures_end) = (0, now.line + record::millis(budget.window));
         }
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         u64::from(budget.max).saturating_sub(self.failures) as u32
     }
 

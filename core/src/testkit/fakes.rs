@@ -15,29 +15,43 @@ use crate::time::Clock;
 
 /// A clock that stands until it is advanced. Clones share it.
 #[derive(Clone, Debug)]
-pub struct FakeClock(Arc<AtomicU64>);
+pub struct FakeClock(Arc<Times>);
+
+/// In milliseconds: since the Unix epoch, and since any fixed moment.
+#[derive(Debug)]
+struct Times {
+    wall: AtomicU64,
+    monotonic: AtomicU64,
+}
 
 impl Default for FakeClock {
     /// Some day in 2026.
     fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(1_780_000_000_000)))
+        Self(Arc::new(Times { wall: AtomicU64::new(1_780_000_000_000), monotonic: AtomicU64::new(1000) }))
     }
 }
 
 impl FakeClock {
     /// Moves time forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+        let by = by.as_millis() as u64;
+        self.0.wall.fetch_add(by, Ordering::SeqCst);
+        self.0.monotonic.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// Sets the time of day back, as somebody might who thinks it wrong: no time passes or comes back by that.
+    pub fn set_back(&self, by: Duration) {
+        self.0.wall.fetch_sub(by.as_millis() as u64, Ordering::SeqCst);
     }
 }
 
 impl Clock for FakeClock {
     fn now_ms(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.wall.load(Ordering::SeqCst)
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.now_ms())
+        Duration::from_millis(self.0.monotonic.load(Ordering::SeqCst))
     }
 }
 

@@ -11,6 +11,7 @@ cases! {
     of_many_clicks_one_wins
     a_stateless_link_is_accepted_until_it_expires
     expired_and_invalid_are_told_apart
+    a_clock_that_is_behind_accepts_no_link_twice
 }
 
 async fn a_link_is_accepted_once(app: &App) {
@@ -77,5 +78,22 @@ async fn expired_and_invalid_are_told_apart(app: &App) {
         let mut request = LinkRequest::new(to, "login");
         request.url = Some(url.into());
         assert_eq!(refused(links.issue(&request)), "INVALID_ARGUMENT");
+    }
+}
+
+async fn a_clock_that_is_behind_accepts_no_link_twice(app: &App) {
+    let behind = app.clock_apart();
+    behind.set_back(secs(23 * 3600));
+    let (here, there) = (app.client(json!({})).await.links(), app.client_at(json!({}), behind.clone()).await.links());
+    let mut request = LinkRequest::new("ann@example.com", "login");
+    request.ttl = Some(secs(60));
+    let token = here.issue(&request).expect("issue").token;
+    let target = || LinkTarget::new(token.expose(), "login");
+    here.verify(target()).await.expect("verify");
+    for hours in [1, 21] {
+        app.advance(secs(hours * 3600)).await;
+        behind.advance(secs(hours * 3600));
+        assert_eq!(refused(here.verify(target()).await), "LINK_EXPIRED");
+        assert_eq!(refused(there.verify(target()).await), "LINK_INVALID", "after {hours} h");
     }
 }

@@ -66,6 +66,11 @@ impl App {
         builder.open().await.expect("open")
     }
 
+    /// Another clock that shows the same: for a process whose clock goes wrong.
+    fn clock_apart(&self) -> FakeClock {
+        FakeClock::default()
+    }
+
     /// For the store and for every client.
     async fn advance(&self, by: Duration) {
         self.corner.advance(by).await;

@@ -15,6 +15,8 @@ cases! {
     a_token_signed_after_a_bump_elsewhere_is_good
     another_issuers_token_is_revoked_by_its_time
     many_revocations_at_once_are_all_kept
+    a_clock_that_is_behind_accepts_nothing_that_was_revoked
+    a_clock_that_is_set_back_keeps_nothing_known_for_longer
 }
 
 async fn tokens(app: &App) -> Tokens {
@@ -140,4 +142,36 @@ async fn many_revocations_at_once_are_all_kept(app: &App) {
         assert_eq!(refused(here.verify(token).await), "TOKEN_REVOKED");
         assert_eq!(refused(there.verify(token).await), "TOKEN_REVOKED");
     }
+}
+
+async fn a_clock_that_is_behind_accepts_nothing_that_was_revoked(app: &App) {
+    let behind = app.clock_apart();
+    behind.set_back(secs(11 * 3600));
+    let options = json!({ "tokens": { "leewaySeconds": 600 } });
+    let (here, there) =
+        (app.client(options.clone()).await.tokens(), app.client_at(options, behind.clone()).await.tokens());
+    let token = sign(&here, "ann").await;
+    assert!(here.revoke(&token).await.expect("revoke"));
+    for hours in [1, 9] {
+        app.advance(secs(hours * 3600)).await;
+        behind.advance(secs(hours * 3600));
+        // Whoever has the right time writes meanwhile, and forgets nothing.
+        assert!(here.revoke(&sign(&here, "ann").await).await.expect("revoke"));
+        assert_eq!(refused(here.verify(&token).await), "TOKEN_EXPIRED");
+        assert_eq!(refused(there.verify(&token).await), "TOKEN_REVOKED", "after {hours} h");
+    }
+}
+
+async fn a_clock_that_is_set_back_keeps_nothing_known_for_longer(app: &App) {
+    let wrong = app.clock_apart();
+    let (here, there) = (tokens(app).await, app.client_at(json!({}), wrong.clone()).await.tokens());
+    let token = sign(&here, "ann").await;
+    assert!(there.verify(&token).await.is_ok(), "and known to be good");
+    here.revoke(&token).await.expect("revoke");
+    app.advance(secs(4)).await;
+    wrong.advance(secs(4));
+    wrong.set_back(secs(3));
+    app.advance(secs(1)).await;
+    wrong.advance(secs(1));
+    assert_eq!(refused(there.verify(&token).await), "TOKEN_REVOKED");
 }

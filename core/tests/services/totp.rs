@@ -109,6 +109,22 @@ pub async fn a_counter_only_rises(corner: &Corner) {
     assert_eq!((accepted.step, accepted.drift), (4, 3));
     assert_eq!(code(totp.verify(at(2, 1)).await), "CODE_NOT_FOUND");
     assert_eq!(code(totp.verify(at(40, 5)).await), "WRONG_CODE");
+    // The greatest that JavaScript can count on from.
+    let last = (1 << 53) - 2;
+    let mut greatest = at(last, last);
+    for window in [1, 10] {
+        greatest.window = window;
+        assert_eq!(code(totp.verify(greatest.clone()).await), "INVALID_ARGUMENT");
+    }
+    greatest.window = 0;
+    assert_eq!(totp.verify(greatest.clone()).await.expect("accepted").step, last);
+    assert_eq!(code(totp.verify(greatest.clone()).await), "CODE_NOT_FOUND");
+    for counter in [last + 1, i64::MAX as u64, u64::MAX] {
+        greatest.counter = Some(counter);
+        assert_eq!(code(totp.verify(greatest.clone()).await), "INVALID_ARGUMENT", "{counter}");
+        assert_eq!(code(totp.check(&greatest, 0)), "INVALID_ARGUMENT", "{counter}");
+        assert_eq!(code(totp.code_of(&enrolment.secret, counter, OtpSettings::default())), "INVALID_ARGUMENT");
+    }
 }
 
 pub async fn a_recovery_code_is_used_once(corner: &Corner) {

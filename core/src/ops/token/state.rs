@@ -19,6 +19,9 @@ pub(super) struct State {
 const FORMAT: u8 = 1;
 const ENTRY: usize = 24;
 
+/// So much longer than a token it is remembered that it was revoked: a process whose clock is behind accepts it for longer.
+const MARGIN_MS: u64 = 12 * 3600 * 1000;
+
 /// More tokens of one user revoked one by one than this, and all of them are: nothing revoked is ever forgotten.
 pub(super) const MOST_REVOKED: usize = 500;
 
@@ -31,8 +34,9 @@ impl State {
         self.revoked.clear();
     }
 
-    /// Revokes one token that lives until `until`.
-    pub(super) fn revoke(&mut self, id: [u8; 16], until: u64, now: u64) {
+    /// Revokes one token that is accepted until `end`, by whoever has the right time.
+    pub(super) fn revoke(&mut self, id: [u8; 16], end: u64, now: u64) {
+        let until = end.saturating_add(MARGIN_MS);
         self.touch(now);
         self.revoked.retain(|(other, ends)| *ends > now && *other != id);
         self.revoked.push((id, until));
@@ -88,23 +92,22 @@ impl State {
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<HashMap<[u8; 16], Known>>);
 
-/// A state, and when it was read.
-type Known = (Arc<State>, u64);
+/// A state, and when it was read, by a clock that nobody sets.
+type Known = (Arc<State>, Duration);
 
 impl Cache {
     /// What was learned less than `fresh` ago.
-    pub(super) fn get(&self, tag: &[u8; 16], now: u64, fresh: Duration) -> Option<Arc<State>> {
+    pub(super) fn get(&self, tag: &[u8; 16], now: Duration, fresh: Duration) -> Option<Arc<State>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, at) = known.get(tag)?;
-        // A clock that was set back makes no entry fresh for longer.
-        (now.checked_sub(*at)? < fresh.as_millis() as u64).then(|| Arc::clone(state))
+        (now.saturating_sub(*at) < fresh).then(|| Arc::clone(state))
     }
 
     /// Learns, and gives what is true now: of two copies the later, so what is known only ever rises.
-    pub(super) fn put(&self, tag: [u8; 16], state: State, now: u64, fresh: Duration, most: usize) -> Arc<State> {
+    pub(super) fn put(&self, tag: [u8; 16], state: State, now: Duration, fresh: Duration, most: usize) -> Arc<State> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= most && !known.contains_key(&tag) {
-            known.retain(|_, (_, at)| now.checked_sub(*at).is_some_and(|age| age < fresh.as_millis() as u64));
+            known.retain(|_, (_, at)| now.saturating_sub(*at) < fresh);
             if known.len() >= most {
                 known.clear();
             }
@@ -143,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn a_revocation_outlives_its_token_by_what_clocks_differ() {
+        let mut state = State::default();
+        state.revoke([3; 16], 9000, 8000);
+        assert_eq!(state.life(Duration::ZERO, 8000), Duration::from_millis(1000 + MARGIN_MS));
+        // Another is revoked by a process whose clock is ahead.
+        state.revoke([4; 16], 9000, 9000 + MARGIN_MS - 1);
+        assert!(state.revokes(0, &[3; 16]));
+    }
+
+    #[test]
     fn too_many_revoked_one_by_one_are_all_revoked() {
         let mut state = State::default();
         for number in 0..=MOST_REVOKED as u64 {
@@ -155,14 +168,13 @@ mod tests {
 
     #[test]
     fn what_is_known_only_rises_and_is_bounded() {
-        let (cache, mut new) = (Cache::default(), State::default());
+        let (cache, mut new, ms) = (Cache::default(), State::default(), Duration::from_millis);
         new.bump(1000);
-        cache.put([1; 16], new.clone(), 1000, FRESH, 2);
-        assert_eq!(*cache.put([1; 16], State::default(), 1001, FRESH, 2), new, "a late reader");
-        assert!(cache.get(&[1; 16], 6000, FRESH).is_some() && cache.get(&[1; 16], 6001, FRESH).is_none());
-        assert!(cache.get(&[1; 16], 900, FRESH).is_none(), "a clock that was set back");
+        cache.put([1; 16], new.clone(), ms(1000), FRESH, 2);
+        assert_eq!(*cache.put([1; 16], State::default(), ms(1001), FRESH, 2), new, "a late reader");
+        assert!(cache.get(&[1; 16], ms(6000), FRESH).is_some() && cache.get(&[1; 16], ms(6001), FRESH).is_none());
         for tag in 2..100 {
-            cache.put([tag; 16], State::default(), 1002, FRESH, 2);
+            cache.put([tag; 16], State::default(), ms(1002), FRESH, 2);
             assert!(cache.0.lock().expect("known").len() <= 2);
         }
     }

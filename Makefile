@@ -21,7 +21,7 @@ test: build
 check: build
 	cargo fmt --all --check
 	$(AS_MATURIN) cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
-	cargo test -p oncecode -p oncecode-node $(CARGO_FLAGS) --test layers
+	cargo test -p oncecode -p oncecode-node -p oncecode-axum-example $(CARGO_FLAGS) --test layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict scripts/services.py

@@ -94,7 +94,25 @@ impl Oncecode {
     /// # Errors
     /// `CONFIG` when no store is named in production.
     pub fn from_env() -> Result<Builder> {
-        let (url, options) = from_env(|name| std::env::var(name).ok())?;
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// [`Oncecode::from_env`] with another environment: `var` looks a variable up. For apps that keep their settings
+    /// elsewhere, or have defaults of their own. What a sender's URL leaves out, such as `TWILIO_AUTH_TOKEN`, is read from the
+    /// process's environment all the same.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let settings = |name: &str| (name == "ONCECODE_MODE").then(|| "development".to_owned());
+    /// let once = oncecode::Oncecode::from_vars(settings)?.open().await?;
+    /// assert_eq!(once.mode(), oncecode::Mode::Development);
+    /// # Ok::<(), oncecode::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Oncecode::from_env`].
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Builder> {
+        let (url, options) = from_env(var)?;
         Ok(Self::builder(url).options(options))
     }
 
@@ -203,6 +221,17 @@ impl Builder {
     /// Replaces all options.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Changes options, such as those that [`Oncecode::from_env`] has read.
+    ///
+    /// ```
+    /// # use oncecode::Oncecode;
+    /// let builder = Oncecode::builder("memory:").configure(|options| options.trusted_proxies.push("loopback".into()));
+    /// ```
+    pub fn configure(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
         self
     }
 

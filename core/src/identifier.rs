@@ -96,6 +96,10 @@ fn phone(typed: &str, region: Option<country::Id>) -> Result<Identifier> {
         return Ok(Identifier::Phone(typed.to_owned()));
     }
     let folded: String = typed.trim().chars().map(fold).collect();
+    // The library dials letters as a keypad does: `98765abcde` would be somebody else's number.
+    if folded.strip_prefix("tel:").unwrap_or(&folded).contains(char::is_alphabetic) {
+        return refuse("a phone number has no letters");
+    }
     let Ok(number) = phonenumber::parse(region, &folded) else {
         return refuse(match region {
             None => "not a phone number in international form, such as +15551234567 (or set defaultRegion)",
@@ -158,6 +162,9 @@ mod tests {
         assert_eq!(read("+39 02 1234 5678", None).as_deref(), Some("+390212345678"), "Italy keeps its zero");
         for typed in ["+521 55 1234 5678", "9876543210", "+1555", "", " ", "+", "12\x003", "+1415867530x9", "🙂"] {
             assert_eq!(read(typed, None), None, "{typed:?}");
+        }
+        for typed in ["98765abcde", "+91 98765 abcde", "+1 415 TOP NOTE", "tel:+1415867abcd", "+1 415 867 5309 ext. 2"] {
+            assert_eq!(read(typed, Some("IN")), None, "{typed:?}: letters are not dialled");
         }
     }
 

@@ -35,9 +35,9 @@ export interface OncecodeOptions {
   /** Rules for links; what is absent keeps its default. */
   links?: LinkOptions | undefined;
   /**
-   * Who sends: `"twilio:"`, `"webhook+https://…"`, `"console:"` or `"none:"` (these two in development only), a webhook by its
-   * template, or a function of yours. Of a list, the first that serves an address sends, and the next where it surely did not:
-   * docs/senders.md.
+   * Who sends: `"twilio:"` or `"msg91:"` (phones), `"sendgrid:"`, `"smtp://…"` or `"smtps://…"` (emails), `"webhook+https://…"`,
+   * `"console:"` or `"none:"` (these two in development only), a webhook by its template, or a function of yours. Of a list, the
+   * first that serves an address sends, and the next where it surely did not: docs/senders.md.
    */
   sender?: SenderOption | readonly SenderOption[] | undefined;
   /** Told of everything that happens, soon after. Default: nobody is. */

@@ -46,6 +46,25 @@ test("a provider by its URL is asked as its API wants", async (t) => {
   assert.ok(fields.get("Body").includes(code));
 });
 
+for (const [provider, url, success, path] of [
+  ["sendgrid", (base) => `sendgrid://SG.t@?from=a@acme.example&base=${base}`, [202, ""], "/v3/mail/send"],
+  ["msg91", (base) => `msg91://k@?template=T1&base=${base}`, [200, '{"type":"success","message":"1"}'], "/api/v5/flow/"],
+]) {
+  test(`${provider} is asked by its URL, and its refusal is typed and costs nothing`, async (t) => {
+    let answer = success;
+    const { url: base, asked } = await gateway(t, () => answer);
+    const once = await client(t, { sender: url(encodeURIComponent(base)), breaker: false });
+    const to = provider === "sendgrid" ? `${crypto.randomUUID()}@example.com` : phone();
+    answer = [401, '{"type":"error","message":"401"}'];
+    await refused("CONFIG", once.codes.issue({ to, purpose: "login" }));
+    assert.equal(await once.codes.peek({ to, purpose: "login" }), null);
+    answer = success;
+    const { code } = await once.codes.issue({ to, purpose: "login" });
+    assert.deepEqual(asked.map((one) => one.path), [path, path]);
+    assert.ok(asked[1].body.includes(code));
+  });
+}
+
 test("a webhook by its template gets what it names", async (t) => {
   const { url, asked } = await gateway(t, () => [200, "ok"]);
   const webhook = { url: `${url}/send`, headers: { authorization: "Bearer k" }, body: '{"n":"{digits}","c":"{code}"}' };

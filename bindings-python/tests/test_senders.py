@@ -67,6 +67,28 @@ async def test_a_provider_by_its_url_is_asked_as_its_api_wants(open_client, opti
     assert sent.code in parse_qs(body)["Body"][0]
 
 
+@pytest.mark.parametrize(
+    ("url", "success", "path", "to"),
+    [
+        ("sendgrid://SG.t@?from=a@acme.example", (202, "", {}), "/v3/mail/send", "ann@example.com"),
+        ("msg91://k@?template=T1", (200, '{"type":"success"}', {}), "/api/v5/flow/", PHONE),
+    ],
+)
+async def test_a_providers_refusal_is_typed_and_costs_nothing(
+    open_client, options, gateway, url, success, path, to
+):
+    sender = f"{url}&base={quote(gateway.url, safe='')}"
+    once = await open_client("memory:", **{**options, "sender": sender, "breaker": False})
+    gateway.answer = (401, '{"type":"error","message":"401"}', {})
+    with pytest.raises(oncecode.Config):
+        await once.codes.issue(to=to, purpose="login")
+    assert await once.codes.peek(to=to, purpose="login") is None
+    gateway.answer = success
+    sent = await once.codes.issue(to=to, purpose="login")
+    assert [asked[0] for asked in gateway.asked] == [path, path]
+    assert sent.code in gateway.asked[1][1]
+
+
 async def test_a_webhook_by_its_template_gets_what_it_names(open_client, options, gateway):
     webhook = {"url": gateway.url, "content_type": "application/json", "body": '{"c":"{code}"}'}
     once = await open_client("memory:", **{**options, "sender": webhook})

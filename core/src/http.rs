@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tls::is_untrusted;
 
 /// Calls under way at once, each with a connection of its own. Others wait for their turn, within their deadlines.
 const CALLS: usize = 64;
@@ -134,15 +135,6 @@ fn failure(error: reqwest::Error) -> Failure {
         e if e.is_connect() => Failure::Unsent(error.without_url()),
         _ => Failure::Lost(error.without_url()),
     }
-}
-
-fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return true;
-    }
-    // An `io::Error` leaves what it holds out of its chain.
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    held.is_some_and(|held| is_untrusted(held)) || error.source().is_some_and(is_untrusted)
 }
 
 impl fmt::Debug for Http {

@@ -23,6 +23,8 @@ pub mod store;
 pub mod testkit;
 mod text;
 mod time;
+#[cfg(any(feature = "http", feature = "smtp"))]
+mod tls;
 
 pub use client::{Builder, Oncecode};
 pub use config::{BackgroundOption, LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions};

@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 25] = [
+const CONTRACT: [&str; 26] = [
     "store",
     "store::breaker",
     "store::challenge",
@@ -29,6 +29,7 @@ const CONTRACT: [&str; 25] = [
     "deliver::breaker",
     "deliver::carrier",
     "deliver::list",
+    "deliver::mailbox",
     "deliver::open",
     "deliver::posting",
     "deliver::provider",

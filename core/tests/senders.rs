@@ -19,7 +19,11 @@ const PHONE: &str = "+14158675309";
 const EMAIL: &str = "ann@example.com";
 
 /// The providers, each as a sender that asks a gateway; a success; whom they serve.
-const PROVIDERS: [(&str, &str, &str); 1] = [("twilio", "twilio://AC1:t0ken@?from=+15551234567&base=", PHONE)];
+const PROVIDERS: [(&str, &str, &str); 3] = [
+    ("twilio", "twilio://AC1:t0ken@?from=+15551234567&base=", PHONE),
+    ("msg91", "msg91://t0ken@?template=T1&base=", PHONE),
+    ("sendgrid", "sendgrid://t0ken@?from=no-reply@acme.example&base=", EMAIL),
+];
 
 async fn client(sender: Value, more: Value) -> Oncecode {
     builder(sender, more).open().await.expect("memory opens")
@@ -57,6 +61,7 @@ async fn assert_nothing_counted(once: &Oncecode, to: &str, gateway: &Gateway, pr
 fn success(provider: &str) -> Answer {
     let (status, body) = match provider {
         "twilio" => (201, json!({ "sid": "SM1", "status": "queued" }).to_string()),
+        "msg91" => (200, json!({ "type": "success", "message": "3763646c3058373530393938" }).to_string()),
         _ => (202, String::new()),
     };
     Answer::Http(status, BTreeMap::new(), body)
@@ -114,7 +119,7 @@ async fn every_answer_that_the_providers_pages_name_comes_to_its_error_or_to_non
             assert_eq!(error.code(), code, "{what}: {error:?}");
             assert_eq!(error.retry_after_seconds(), fixture.expect["retryAfterSeconds"].as_u64(), "{what}");
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains("8675309") && !shown.contains("t0ken"), "{what}: {shown}");
+            assert!(["8675309", "ann@", "t0ken"].iter().all(|part| !shown.contains(part)), "{what}: {shown}");
             assert_nothing_counted(&once, to, &gateway, provider, &what).await;
         }
     }
@@ -285,6 +290,66 @@ async fn twilio_is_asked_as_its_page_says() {
         let callback = format!("StatusCallback=https%3A%2F%2Fapp.example%2Fsms%3Fid%3D{}", sent.id);
         assert_eq!(body.contains(&callback), origin.starts_with("From"), "{body}");
     }
+}
+
+#[tokio::test]
+async fn sendgrid_is_asked_as_its_page_says() {
+    let gateway = Gateway::open().await;
+    let named = format!("sendgrid://SG.t0ken@?from=Acme%20<no-reply@acme.example>&base={}", percent(&gateway.url));
+    let once = client(json!(named), json!({})).await;
+    gateway.next([success("sendgrid")]);
+    let code = issue(&once, EMAIL).await.expect("sent").code.expect("development mode");
+    let Asked { method, path, headers, body } = gateway.take().remove(0);
+    assert_eq!((method.as_str(), path.as_str()), ("POST", "/v3/mail/send"));
+    assert_eq!(
+        (headers["authorization"].as_str(), headers["content-type"].as_str()),
+        ("Bearer SG.t0ken", "application/json")
+    );
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["personalizations"], json!([{ "to": [{ "email": EMAIL }] }]));
+    assert_eq!(body["from"], json!({ "email": "no-reply@acme.example", "name": "Acme" }));
+    assert_eq!(body["subject"], "Your Acme code");
+    let part =
+        |n: usize| (body["content"][n]["type"].as_str(), body["content"][n]["value"].as_str().unwrap_or_default());
+    let ((text, plain), (html, marked)) = (part(0), part(1));
+    assert_eq!((text, html), (Some("text/plain"), Some("text/html")));
+    assert!(plain.contains(code.expose()) && marked.contains(code.expose()) && marked.contains("</p>"), "{body}");
+    assert_eq!(body["tracking_settings"]["click_tracking"], json!({ "enable": false, "enable_text": false }));
+}
+
+#[tokio::test]
+async fn msg91_is_asked_as_its_pages_say() {
+    let gateway = Gateway::open().await;
+    let ask = async |options: &str| {
+        let named = format!("msg91://t0ken@?template=T1&base={}{options}", percent(&gateway.url));
+        let once = client(json!(named), json!({})).await;
+        gateway.next([success("msg91")]);
+        let code = issue(&once, PHONE).await.expect("sent").code.expect("development mode");
+        (code.expose().to_owned(), gateway.take().remove(0))
+    };
+    for (options, variable, sender) in
+        [("", "VAR1", Value::Null), ("&variable=otp&sender=ACMEIN", "otp", json!("ACMEIN"))]
+    {
+        let (code, Asked { method, path, headers, body }) = ask(options).await;
+        assert_eq!((method.as_str(), path.as_str(), headers["authkey"].as_str()), ("POST", "/api/v5/flow/", "t0ken"));
+        assert_eq!(headers["content-type"], "application/json");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(body["recipients"], json!([{ "mobiles": "14158675309", variable: code }]));
+        assert_eq!((&body["flow_id"], &body["short_url"], &body["sender"]), (&json!("T1"), &json!("0"), &sender));
+    }
+    let (code, Asked { method, path, headers, body }) = ask("&api=otp").await;
+    let asked = format!("/api/v5/otp?otp_expiry=10&template_id=T1&mobile=14158675309&otp_length=6&otp={code}");
+    assert_eq!((method.as_str(), path, headers["authkey"].as_str(), body.as_str()), ("POST", asked, "t0ken", ""));
+}
+
+#[tokio::test]
+async fn what_msg91s_otp_cannot_send_is_not_asked_of_it() {
+    let gateway = Gateway::open().await;
+    let named = format!("msg91://t0ken@?template=T1&api=otp&base={}", percent(&gateway.url));
+    let letters = json!({ "policy": { "codeAlphabet": "letters", "codeLength": 8 } });
+    let once = client(json!(named), letters).await;
+    assert_eq!(kind(issue(&once, PHONE).await), Err(ErrorKind::Config));
+    assert_eq!(gateway.take().len(), 0);
 }
 
 #[tokio::test]

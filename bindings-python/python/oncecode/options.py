@@ -262,9 +262,10 @@ class Options(TypedDict, total=False):
     links: LinkOptions | None
     """Rules for links."""
     sender: str | Webhook | SendCallback | Sequence[str | Webhook | SendCallback] | None
-    """Who sends: `twilio:`, `webhook+https://…`, `console:` or `none:` (these two in development
-    only), a webhook by its template, or a callable. Of a list, the first that serves an address
-    sends, and the next where it surely did not: docs/senders.md.
+    """Who sends: `twilio:` or `msg91:` (phones), `sendgrid:`, `smtp://…` or `smtps://…` (emails),
+    `webhook+https://…`, `console:` or `none:` (these two in development only), a webhook by its
+    template, or a callable. Of a list, the first that serves an address sends, and the next where
+    it surely did not: docs/senders.md.
 
     An async callable runs on the event loop of the call, any other in the loop's default executor;
     both in a copy of the caller's context. With the blocking client it is called in the calling

@@ -21,7 +21,7 @@ const MEMCACHED: &str = "MEMCACHED_SERVERS";
 /// development) `memory:`.
 /// Secret: `ONCECODE_SECRET`, else `SESSION_SECRET`. Tokens: `JWT_SECRET` is their HS256 key. Sender: `ONCECODE_SENDER`
 /// (one URL, or several with spaces between them), else `SMS_PROVIDER`, and after it `sendgrid:` where there is a
-/// `SENDGRID_API_KEY`. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
+/// `SENDGRID_API_KEY`. What these leave out of their URLs they look up themselves: docs/senders.md. Mode: `ONCECODE_MODE`, else `NODE_ENV`; anything but `development` and `test` is production.
 pub(crate) fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<(String, Options)> {
     let first = |names: &[&str]| names.iter().find_map(|n| var(n).filter(|v| !v.trim().is_empty()));
     let flag = |name: &str| {
@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(senders(&[sms]), urls(&["twilio:"]));
         assert_eq!(senders(&[sms, key]), urls(&["twilio:", "sendgrid:"]));
         assert_eq!(senders(&[key]), urls(&["sendgrid:"]));
+        assert_eq!(senders(&[("SMS_PROVIDER", "msg91"), key]), urls(&["msg91:", "sendgrid:"]));
         assert_eq!(senders(&[("SMS_PROVIDER", "mock"), key]), urls(&["console:"]));
         assert_eq!(senders(&[sms, key, ("ONCECODE_SENDER", "msg91:  smtp://h")]), urls(&["msg91:", "smtp://h"]));
         assert_eq!(senders(&[sms, ("ENABLE_REAL_OTP", "false")]), urls(&["console:"]));

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
 pub(super) struct Address {
     pub(super) scheme: String,
     pub(super) user: Option<Secret>,

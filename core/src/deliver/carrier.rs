@@ -30,6 +30,11 @@ pub(super) trait Wire: Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Receipt(pub(crate) Option<String>);
 
+/// The provider said no: the message was not sent.
+pub(super) fn refused(kind: ErrorKind, why: String) -> Error {
+    Error::new(kind, why).undone().answered(true)
+}
+
 /// A provider as a sender.
 pub(super) struct Carrier {
     wire: Box<dyn Wire>,

@@ -7,11 +7,19 @@ mod callback;
 mod carrier;
 mod console;
 mod list;
+#[cfg(any(feature = "sendgrid", feature = "smtp"))]
+mod mailbox;
+#[cfg(feature = "msg91")]
+mod msg91;
 mod open;
 #[cfg(feature = "http")]
 mod posting;
 #[cfg(feature = "http")]
 mod provider;
+#[cfg(feature = "sendgrid")]
+mod sendgrid;
+#[cfg(feature = "smtp")]
+mod smtp;
 mod status;
 mod text;
 #[cfg(feature = "twilio")]

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "http")]
 use url::Url;
 
 use super::Sender;
-use super::address::{Address, malformed};
+use super::address::Address;
+#[cfg(feature = "http")]
+use super::address::malformed;
 use super::breaker::Breaker;
 use super::console::{Console, Nowhere};
 use super::list::List;
@@ -34,19 +37,28 @@ pub(super) struct Given<'a> {
 }
 
 macro_rules! senders {
-    ($($(#[$cfg:meta])* [$($scheme:literal),+] $opener:expr;)+) => {
+    ($([$own:literal] $always:expr;)+ $(feature $feature:literal [$($scheme:literal),+] $opener:expr;)+) => {
         fn opener(scheme: &str) -> Option<fn(&str, Given<'_>) -> Result<Box<dyn Sender>>> {
             match scheme {
-                $($(#[$cfg])* $($scheme)|+ => Some($opener),)+
+                $($own => Some($always),)+
+                $(#[cfg(feature = $feature)] $($scheme)|+ => Some($opener),)+
                 _ => None,
             }
         }
 
         /// The schemes that this build can open.
         fn schemes() -> Vec<&'static str> {
-            let mut all = Vec::new();
-            $($(#[$cfg])* all.extend([$($scheme),+]);)+
+            let mut all = vec![$($own),+];
+            $(#[cfg(feature = $feature)] all.extend([$($scheme),+]);)+
             all
+        }
+
+        /// The cargo feature that a scheme needs, whether this build has it or not.
+        fn feature(scheme: &str) -> Option<&'static str> {
+            match scheme {
+                $($($scheme)|+ => Some($feature),)+
+                _ => None,
+            }
         }
     };
 }
@@ -54,10 +66,12 @@ macro_rules! senders {
 senders! {
     ["console"] |_, given| given.for_developers(Console);
     ["none"] |_, given| given.for_developers(Nowhere);
-    #[cfg(feature = "twilio")]
-    ["twilio"] |_, mut given| given.post(super::twilio::Twilio::read);
-    #[cfg(feature = "webhook")]
-    ["webhook+https", "webhook+http"] |url, mut given| given.post(|_| super::webhook::Webhook::from_url(url));
+    feature "twilio" ["twilio"] |_, mut given| given.post(super::twilio::Twilio::read);
+    feature "msg91" ["msg91"] |_, mut given| given.post(super::msg91::Msg91::read);
+    feature "sendgrid" ["sendgrid"] |_, mut given| given.post(super::sendgrid::SendGrid::read);
+    feature "smtp" ["smtp"] |_, given| given.mail(false);
+    feature "smtp" ["smtps"] |_, given| given.mail(true);
+    feature "webhook" ["webhook+https", "webhook+http"] |url, mut given| given.post(|_| super::webhook::Webhook::from_url(url));
 }
 
 /// Opens what the options name. `own` are the app's own senders, which `callback:0` and so on name; where the options
@@ -96,7 +110,7 @@ fn one(
                 .carry(super::posting::Posting::new(super::webhook::Webhook::new(options)?, settings.connect())?);
         }
         #[cfg(not(feature = "webhook"))]
-        SenderSpec::Webhook(_) => return Err(Error::config("this build has no webhook senders")),
+        SenderSpec::Webhook(_) => return Err(Error::without_feature("a webhook", "webhook")),
     };
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     let scheme = scheme.to_ascii_lowercase();
@@ -105,6 +119,9 @@ fn one(
         return taken.ok_or_else(|| Error::config("callback:0 and so on name the app's own senders, each once"));
     }
     let Some(open) = opener(&scheme) else {
+        if let Some(feature) = feature(&scheme) {
+            return Err(Error::without_feature(&scheme, feature));
+        }
         let known = schemes().iter().map(|s| format!("{s}:")).collect::<Vec<_>>().join(", ");
         return Err(Error::config(format!("no such sender; this build knows {known} and functions of the app's own")));
     };
@@ -115,7 +132,7 @@ fn one(
 
 impl SenderSettings<'_> {
     /// The part of the deadline that connecting may take: another sender is to have its time, too.
-    #[cfg(feature = "sending")]
+    #[cfg(feature = "http")]
     fn connect(&self) -> Duration {
         self.deadline / 3
     }
@@ -130,7 +147,7 @@ impl SenderSettings<'_> {
     }
 }
 
-#[cfg_attr(not(feature = "sending"), allow(dead_code))]
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
 impl<'a> Given<'a> {
     fn for_developers(self, sender: impl Sender) -> Result<Box<dyn Sender>> {
         match self.settings.mode {
@@ -150,6 +167,12 @@ impl<'a> Given<'a> {
         self.settings.carry(super::posting::Posting::new(provider, self.settings.connect())?)
     }
 
+    #[cfg(feature = "smtp")]
+    fn mail(mut self, implicit_tls: bool) -> Result<Box<dyn Sender>> {
+        let smtp = super::smtp::Smtp::read(&mut self, implicit_tls)?;
+        self.settings.carry(smtp)
+    }
+
     /// The user of the URL, or the variable.
     pub(super) fn user(&mut self, variable: &str) -> Result<Secret> {
         self.address
@@ -165,12 +188,25 @@ impl<'a> Given<'a> {
         given.or_else(|| self.var(variable).map(Secret::from)).ok_or_else(|| self.missing("the password", variable))
     }
 
+    /// The host of the URL, with its port.
+    #[cfg(feature = "smtp")]
+    pub(super) fn host(&mut self) -> Option<String> {
+        self.address.host.take()
+    }
+
+    /// The user and the password of the URL.
+    #[cfg(feature = "smtp")]
+    pub(super) fn credentials(&mut self) -> (Option<Secret>, Option<Secret>) {
+        (self.address.user.take(), self.address.password.take())
+    }
+
     /// A value of the query, or the first variable that is set.
     pub(super) fn maybe(&mut self, name: &str, variables: &[&str]) -> Option<String> {
         self.address.take(name).or_else(|| variables.iter().find_map(|variable| self.var(variable)))
     }
 
     /// Where the API is: `base=` in the query, for tests and for gateways in between.
+    #[cfg(feature = "http")]
     pub(super) fn base(&mut self, usual: &str) -> Result<Url> {
         if self.address.host.is_some() {
             return Err(malformed("it has a host; another one goes into ?base=https://…"));
@@ -191,7 +227,7 @@ impl<'a> Given<'a> {
         Error::config(format!("{scheme}: needs {part} in its URL, or {variable} in the environment"))
     }
 
-    fn var(&self, name: &str) -> Option<String> {
+    pub(super) fn var(&self, name: &str) -> Option<String> {
         (self.settings.var)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 }

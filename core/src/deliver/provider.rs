@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::carrier::Receipt;
+use super::carrier::{Receipt, refused};
 use super::{DeliveryStatus, Message, StatusRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Reply;
@@ -59,11 +59,6 @@ pub(super) fn secret(text: &str) -> Result<HeaderValue> {
 /// The body as JSON, if it is that.
 pub(super) fn json<T: DeserializeOwned>(reply: &Reply) -> Option<T> {
     serde_json::from_slice(&reply.body).ok()
-}
-
-/// The provider said no: the message was not sent.
-pub(super) fn refused(kind: ErrorKind, why: String) -> Error {
-    Error::new(kind, why).undone().answered(true)
 }
 
 /// What the status alone says of an answer that is not as the provider writes its own.

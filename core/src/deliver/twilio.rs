@@ -12,9 +12,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
-use super::carrier::Receipt;
+use super::carrier::{Receipt, refused};
 use super::open::Given;
-use super::provider::{Provider, Request, by_status, json, limited, refused, secret};
+use super::provider::{Provider, Request, by_status, json, limited, secret};
 use super::{DeliveryState, DeliveryStatus, Message, StatusRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Reply;

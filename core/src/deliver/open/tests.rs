@@ -26,6 +26,11 @@ fn what_is_named_is_opened_in_its_order() {
         ("\"none:\"", 1, "List([Recorder("),
         (r#"["none:","callback:0"]"#, 1, "List([Nowhere, Recorder"),
         (r#"["twilio://AC1:t@?from=+15551234567","callback:0"]"#, 1, "List([Twilio(…), Recorder"),
+        ("\"sendgrid://SG.t@?from=Acme%20<a@acme.example>\"", 0, "List([SendGrid(…)])"),
+        ("\"msg91://t@?template=T1&api=otp\"", 0, "List([Msg91(…)])"),
+        ("\"smtp://u:p@mail.acme.example?from=a@acme.example\"", 0, "List([Smtp(…)])"),
+        ("\"smtp://u:p@[::1]:25?from=a@acme.example&tls=none\"", 0, "List([Smtp(…)])"),
+        ("\"smtps://mail.acme.example:4650/?from=a@acme.example\"", 0, "List([Smtp(…)])"),
         (r#"{"url":"https://h/{to}"}"#, 0, "List([Webhook(…)])"),
         (r#""webhook+https://u:p@h/x""#, 0, "List([Webhook(…)])"),
     ] {
@@ -36,14 +41,25 @@ fn what_is_named_is_opened_in_its_order() {
 
 #[test]
 fn the_environment_says_what_the_url_does_not() {
-    let vars =
+    let twilio =
         [("TWILIO_ACCOUNT_SID", "AC1"), ("TWILIO_AUTH_TOKEN", "hunter2"), ("TWILIO_PHONE_NUMBER", "+15551234567")];
-    opened("\"twilio:\"", Mode::Production, 0, &vars).expect("all is there");
-    for missing in 0..vars.len() {
-        let mut vars = vars.to_vec();
-        let (name, _) = vars.remove(missing);
-        let error = opened("\"twilio:\"", Mode::Production, 0, &vars).expect_err(name);
-        assert!(error.to_string().contains(name), "{error}");
+    let sendgrid = [("SENDGRID_API_KEY", "hunter2"), ("SENDGRID_FROM_EMAIL", "no-reply@acme.example")];
+    let smtp = [("SMTP_HOST", "mail.acme.example"), ("SMTP_FROM", "no-reply@acme.example")];
+    let msg91 = [("MSG91_AUTH_KEY", "hunter2"), ("MSG91_TEMPLATE_ID", "T1")];
+    for (url, vars) in [
+        ("\"twilio:\"", &twilio[..]),
+        ("\"sendgrid:\"", &sendgrid),
+        ("\"msg91:\"", &msg91),
+        ("\"smtp:\"", &smtp),
+        ("\"smtps:\"", &smtp),
+    ] {
+        opened(url, Mode::Production, 0, vars).expect("all is there");
+        for missing in 0..vars.len() {
+            let mut vars = vars.to_vec();
+            let (name, _) = vars.remove(missing);
+            let error = opened(url, Mode::Production, 0, &vars).expect_err(name);
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 }
 
@@ -57,6 +73,25 @@ fn what_cannot_be_opened_is_refused_and_not_repeated() {
         ("\"twilio://AC1:hunter2@?from=+1555&base=hunter2\"", 0),
         ("\"twilio://A%2FC:hunter2@?from=+1555\"", 0),
         ("\"twilio://AC1:hunter2@?from=+1555&callback=hunter2\"", 0),
+        ("\"sendgrid://hunter2@\"", 0),
+        ("\"sendgrid://hunter2@?from=hunter2\"", 0),
+        ("\"sendgrid://hunter2@api.sendgrid.com?from=a@acme.example\"", 0),
+        ("\"sendgrid://hunter%0a2@?from=a@acme.example\"", 0),
+        ("\"msg91://hunter2@\"", 0),
+        ("\"msg91://hunter2@?template=T1&api=hunter2\"", 0),
+        ("\"msg91://hunter2@?template=T1&api=otp&variable=hunter2\"", 0),
+        ("\"msg91://hunter2@?template=T1&variable=mobiles\"", 0),
+        ("\"smtp://u:hunter2@h\"", 0),
+        ("\"smtp://hunter2@h?from=a@acme.example\"", 0),
+        ("\"smtp://:hunter2@h?from=a@acme.example\"", 0),
+        ("\"smtp://u:hunter2@h:hunter2?from=a@acme.example\"", 0),
+        ("\"smtp://u:hunter2@[::1?from=a@acme.example\"", 0),
+        ("\"smtp://u:hunter2@h?from=a@acme.example&tls=none\"", 0),
+        ("\"smtp://u:hunter2@h?from=a@acme.example&tls=hunter2\"", 0),
+        ("\"smtps://u:hunter2@h?from=a@acme.example&tls=none\"", 0),
+        ("\"smtps://u:hunter2@h?from=a@acme.example&ssl_ca_certs=/nowhere/hunter2\"", 0),
+        ("\"smtps://u:hunter2@h?from=a@acme.example&ssl_ca_certs=Cargo.toml\"", 0),
+        ("\"smtps://u:hunter2@h%20h?from=a@acme.example\"", 0),
         ("\"callback:0\"", 0),
         (r#"["callback:0","callback:0"]"#, 1),
         (r#"["none:","console:"]"#, 0),
@@ -71,6 +106,11 @@ fn what_cannot_be_opened_is_refused_and_not_repeated() {
         let error = opened(senders, Mode::Production, own, &[]).expect_err(senders);
         assert_eq!(error.code(), "CONFIG", "{senders}");
         assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
+    }
+    for vars in [&[("SMTP_HOST", "h"), ("SMTP_PORT", "hunter2")][..], &[("SMTP_HOST", "h"), ("SMTP_USER", "hunter2")]] {
+        let vars = [vars, &[("SMTP_FROM", "a@acme.example")]].concat();
+        let error = opened("\"smtp:\"", Mode::Production, 0, &vars).expect_err("SMTP_…");
+        assert!(error.code() == "CONFIG" && !format!("{error:?}").contains("hunter"), "{error:?}");
     }
     for bad in [r#"{"url":5}"#, "[]", "5", r#"{"hunter2":"x"}"#] {
         let error = serde_json::from_str::<SenderOption>(bad).expect_err(bad).to_string();

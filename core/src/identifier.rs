@@ -163,7 +163,8 @@ mod tests {
         for typed in ["+521 55 1234 5678", "9876543210", "+1555", "", " ", "+", "12\x003", "+1415867530x9", "🙂"] {
             assert_eq!(read(typed, None), None, "{typed:?}");
         }
-        for typed in ["98765abcde", "+91 98765 abcde", "+1 415 TOP NOTE", "tel:+1415867abcd", "+1 415 867 5309 ext. 2"] {
+        for typed in ["98765abcde", "+91 98765 abcde", "+1 415 TOP NOTE", "tel:+1415867abcd", "+1 415 867 5309 ext. 2"]
+        {
             assert_eq!(read(typed, Some("IN")), None, "{typed:?}: letters are not dialled");
         }
     }

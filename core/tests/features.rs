@@ -15,7 +15,7 @@ fn a_store_that_was_left_out_names_its_feature() {
         ("sqlite:hunter2.db", "sqlite"),
         ("postgres://user:hunter2@localhost/db", "postgres"),
         ("mariadb://user:hunter2@localhost/db", "mysql"),
-        ("fallback:memory:|redis://user:hunter2@localhost", "redis"),
+        ("fallback:redis://user:hunter2@one|redis://user:hunter2@two", "redis"),
     ] {
         let error = open(url).expect_err(url);
         assert_eq!(error.kind(), ErrorKind::Config, "{url}");

@@ -35,7 +35,7 @@ export type { Lock, LockRequest, Locks, LockToken, TryLockRequest } from "./lock
 export type { HitRequest, LimitDefinition, LimitPart, Limits, Quota, Subject } from "./limits.cjs";
 export type { Enrolment, OtpSettings, RecoveryCodes, Totp, TotpAccepted, TotpCode, TotpRequest } from "./totp.cjs";
 export type { Followed, Link, LinkRequest, LinkTarget, Links, SendLinkRequest } from "./links.cjs";
-export type { LinkOptions, LinkTemplates, MessageTemplates, SessionOptions, TokenKey, TokenOptions } from "./options.cjs";
+export type { LinkOptions, LinkTemplates, MessageTemplates, SessionOptions, TokenKey, TokenOptions, UsersOptions } from "./options.cjs";
 export type { NewSession, Session, SessionRequest, SessionTarget, Sessions } from "./sessions.cjs";
 export type { JwkSet, SignOptions, TokenClaims, Tokens } from "./tokens.cjs";
 export type {

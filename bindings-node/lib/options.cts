@@ -187,6 +187,25 @@ export interface TokenOptions {
   cacheSeconds?: number | undefined;
   /** Of how many users at most. Default 10 000. */
   cacheEntries?: number | undefined;
+  /** Your own table of users, where it has a column of token versions. Default: versions are kept in the store. */
+  users?: UsersOptions | undefined;
+}
+
+/** Your own table of users, whose column says which version a user's tokens must have. */
+export interface UsersOptions {
+  /** The database: `postgres://…`, `mysql://…` or `sqlite:PATH`. Default: the store's, where that is one of these. */
+  url?: string | undefined;
+  /** The table, with its schema (MySQL: its database) before a dot if need be. Default `users`. */
+  table?: string | undefined;
+  /** The column that tokens name in `sub`: whole numbers, text or UUIDs, and unique. Default `id`. */
+  idColumn?: string | undefined;
+  /** The column of the version: `integer` or `bigint`. Default `token_version`. */
+  versionColumn?: string | undefined;
+  /**
+   * For so long the store may go on with what it was told of a version: so late is seen what you change by SQL of your own.
+   * Default 60, at most 3600; 0 asks the table each time a process does not know.
+   */
+  cacheSeconds?: number | undefined;
 }
 
 /** Rules for links. */

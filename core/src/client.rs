@@ -19,7 +19,7 @@ use crate::ops::{
 };
 use crate::random::{Random, SystemRandom};
 use crate::secret::{Keyring, Secret};
-use crate::store::{self, BoxFuture, Deadline, Gate, Limit, MemoryStore, Store, StoreOptions};
+use crate::store::{self, BoxFuture, Deadline, Gate, Limit, MemoryStore, Store, StoreOptions, Users, UsersTable};
 use crate::time::{Clock, SystemClock};
 
 /// A client: one store, one sender, one set of rules. Cheap to clone; clones share everything.
@@ -48,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) local: Box<dyn Store>,
     rules: Mutex<BTreeMap<String, Arc<LimitRule>>>,
     pub(crate) token_cache: TokenCache,
+    /// The app's own table of users, where tokens have their versions from it.
+    pub(crate) users: Option<Box<dyn Users>>,
     /// The scheme of the store's URL.
     pub(crate) store_name: String,
     closed: AtomicBool,
@@ -212,6 +214,9 @@ impl Oncecode {
                 }
                 core.upkeep.get().inspect(|task| task.abort());
                 core.store.close().await;
+                if let Some(users) = &core.users {
+                    users.close().await;
+                }
             }
         })
     }
@@ -308,6 +313,7 @@ impl Builder {
         let events = Events(self.events);
         let options = store_options(&settings, &clock, &events);
         let url = self.store.is_none().then_some(&*self.url);
+        let users = open_users(&settings, url, &options).await?;
         let layer = options.layer(url);
         let store_name = layer.teller.store.clone();
         let store = match self.store {
@@ -330,6 +336,7 @@ impl Builder {
             random: self.random.unwrap_or_else(|| Arc::new(SystemRandom)),
             flights: Flights::default(),
             token_cache: TokenCache::default(),
+            users,
             store_name,
             closed: AtomicBool::new(false),
             upkeep: OnceLock::new(),
@@ -391,6 +398,19 @@ impl Core {
         let key = || self.keys.key(&self.ring, "ip", &[operation, purpose, &network]);
         Ok((limit.max > 0).then(|| Gate { key: key(), limit }))
     }
+}
+
+/// The table that `tokens.users` names, in a database of its own or in the store's.
+async fn open_users(
+    settings: &Settings,
+    store: Option<&str>,
+    options: &StoreOptions,
+) -> Result<Option<Box<dyn Users>>> {
+    let Some(users) = &settings.tokens.users else { return Ok(None) };
+    let url = users.url.as_ref().map(Secret::expose).or(store).unwrap_or_default();
+    let (table, id, version) = (users.table.clone(), users.id.clone(), users.version.clone());
+    let table = UsersTable { schema: users.schema.clone(), table, id, version };
+    store::open_users(url, &table, options).await.map(Some)
 }
 
 fn sender_settings(settings: &Settings, clock: &Arc<dyn Clock>) -> SenderSettings<'static> {

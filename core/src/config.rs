@@ -11,6 +11,7 @@ mod sender;
 mod session;
 mod test_codes;
 mod token;
+mod users;
 
 pub use background::BackgroundOption;
 pub(crate) use breaker::Breaker;
@@ -29,3 +30,4 @@ pub(crate) use test_codes::Fixed;
 pub use test_codes::TestCodeOptions;
 pub(crate) use token::{LONGEST_TOKEN, TokenPolicy};
 pub use token::{LinkOptions, TokenKey, TokenOptions};
+pub use users::UsersOptions;

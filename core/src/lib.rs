@@ -30,7 +30,9 @@ mod time;
 mod tls;
 
 pub use client::{Builder, Oncecode};
-pub use config::{BackgroundOption, LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions};
+pub use config::{
+    BackgroundOption, LinkOptions, SessionOptions, TestCodeOptions, TokenKey, TokenOptions, UsersOptions,
+};
 pub use config::{
     BreakerOption, BreakerOptions, LimitDefinition, LimitOption, LimitPart, Mode, Options, Outage, Policy,
     PolicyOptions, PurgeOption, Resend, SecretOption,

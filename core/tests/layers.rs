@@ -8,7 +8,7 @@ use regex::Regex;
 
 /// What stands in `store/` and `deliver/` beside the stores and senders: the contracts, and what is written over them.
 /// Any other file there is a store or a sender.
-const CONTRACT: [&str; 26] = [
+const CONTRACT: [&str; 27] = [
     "store",
     "store::breaker",
     "store::challenge",
@@ -24,6 +24,7 @@ const CONTRACT: [&str; 26] = [
     "store::open",
     "store::rate",
     "store::sql",
+    "store::users",
     "deliver",
     "deliver::address",
     "deliver::breaker",

@@ -87,6 +87,7 @@ from .options import (
     SessionOptions,
     TestCodes,
     TokenOptions,
+    UsersOptions,
     Webhook,
 )
 from .sessions import BlockingSessions, Sessions
@@ -183,6 +184,7 @@ __all__ = [
     "Totp",
     "TotpAccepted",
     "Unreachable",
+    "UsersOptions",
     "Verified",
     "Webhook",
     "WrongCode",

@@ -153,6 +153,25 @@ class JwkKey(TypedDict, total=False):
     kid: str
 
 
+class UsersOptions(TypedDict, total=False):
+    """Your own table of users, whose column says which version a user's tokens must have."""
+
+    url: str
+    """The database: `postgres://…`, `mysql://…` or `sqlite:PATH`.
+    Default: the store's, where that is one of these."""
+    table: str
+    """The table, with its schema (MySQL: its database) before a dot if need be. Default `users`."""
+    id_column: str
+    """The column that tokens name in `sub`: whole numbers, text or UUIDs, and unique.
+    Default `id`."""
+    version_column: str
+    """The column of the version: `integer` or `bigint`. Default `token_version`."""
+    cache_seconds: float
+    """For so long the store may go on with what it was told of a version: so late is seen what
+    you change by SQL of your own. Default 60, at most 3600; 0 asks the table each time a process
+    does not know."""
+
+
 class TokenOptions(TypedDict, total=False):
     """Keys and rules for tokens; what is absent keeps its default."""
 
@@ -171,6 +190,9 @@ class TokenOptions(TypedDict, total=False):
     """For how long a process may go on with what it knows of revocations. Default 5."""
     cache_entries: int
     """Of how many users at most. Default 10 000."""
+    users: UsersOptions
+    """Your own table of users, where it has a column of token versions. Default: versions are
+    kept in the store."""
 
 
 class LinkOptions(TypedDict, total=False):

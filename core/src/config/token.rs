@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::policy::duration;
+use super::users::{UsersOptions, UsersPolicy};
 use crate::error::{Error, Result};
 use crate::jws::{Key, Keys};
 use crate::secret::Secret;
@@ -35,6 +36,8 @@ pub struct TokenOptions {
     /// Of how many users at most. Default 10 000.
     #[serde(alias = "cache_entries")]
     pub cache_entries: Option<usize>,
+    /// The app's own table of users, where it has a column of token versions. Default: versions are kept in the store.
+    pub users: Option<UsersOptions>,
 }
 
 /// A key: a text is an HS256 secret.
@@ -87,6 +90,14 @@ pub(crate) struct TokenPolicy {
     pub(crate) leeway: Duration,
     pub(crate) cache: Duration,
     pub(crate) cache_entries: usize,
+    pub(crate) users: Option<UsersPolicy>,
+}
+
+impl TokenPolicy {
+    /// How long the store remembers what the table says.
+    pub(crate) fn column_life(&self) -> Duration {
+        self.users.as_ref().map_or(Duration::ZERO, |users| users.cache)
+    }
 }
 
 /// The rules for links, checked.
@@ -132,6 +143,7 @@ impl TokenOptions {
             leeway: seconds("leewaySeconds", self.leeway_seconds, 0.0, 600.0)?,
             cache: seconds("cacheSeconds", self.cache_seconds, 5.0, 300.0)?,
             cache_entries,
+            users: self.users.as_ref().map(UsersOptions::check).transpose()?,
         })
     }
 }

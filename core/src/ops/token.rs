@@ -3,6 +3,7 @@
 mod claims;
 mod state;
 mod types;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use self::claims::Registered;
 pub(crate) use self::state::Cache;
 use self::state::State;
 pub use self::types::{Claims, SignRequest};
+use self::users::Column;
 use crate::client::Core;
 use crate::config::LONGEST_TOKEN;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +31,9 @@ use crate::store::{BoxFuture, When};
 /// user's tokens raises the version, which never falls. A process asks the store for a user's version and revoked
 /// tokens at most once in `cacheSeconds` (5 by default): another process's revocation is seen within that time, its own
 /// at once.
+///
+/// With `tokens.users` the version is the one in the app's own table: that is the truth, which the store remembers for
+/// `tokens.users.cacheSeconds` (60 by default).
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub(crate) core: Arc<Core>,
@@ -43,10 +48,10 @@ const RESERVED: [&str; 4] = ["iat", "exp", "ver", "gen"];
 
 impl Tokens {
     /// A token with these claims; `iat`, `exp`, `jti`, and `iss` and `aud` where options name them, are added. With a `sub`
-    /// claim it is bound to the user's version, which is one round trip.
+    /// claim it is bound to the user's version, which is one round trip, and one to the table of `tokens.users`.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for claims or a life that cannot be; `CONFIG` when all keys are public; `STORE_UNAVAILABLE`.
+    /// `INVALID_ARGUMENT` for claims or a life that cannot be, and for a user who is not in that table; `CONFIG` when all keys are public; `STORE_UNAVAILABLE`.
     pub fn sign(&self, request: SignRequest) -> BoxFuture<'static, Result<Secret>> {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
@@ -54,11 +59,13 @@ impl Tokens {
             let mut claims = core.claims(&request)?;
             if let Some(user) = claims.get("sub").and_then(Value::as_str) {
                 // Not from the cache: a token of a version that was just raised would be dead at birth.
-                let known = core.within(core.learn(&core.user_tag(user))).await?;
-                let version = known.own.version;
+                let tag = core.user_tag(user);
+                let asked = async { futures::try_join!(core.learn_states(&tag), core.ask_column(user)) };
+                let ((own, everybody), column) = core.within(asked).await?;
+                let version = if let Column::Version(version) = column.present()? { version } else { own.version };
                 claims.insert("ver".into(), json!(version));
-                if known.everybody.version > 0 {
-                    claims.insert("gen".into(), json!(known.everybody.version));
+                if everybody.version > 0 {
+                    claims.insert("gen".into(), json!(everybody.version));
                 }
             }
             core.sign_claims(claims)
@@ -66,18 +73,25 @@ impl Tokens {
     }
 
     /// The claims of a token that is signed by one of the keys, for us, now, and not revoked. No round trip where the
-    /// revocations of its user are known since less than `cacheSeconds`, otherwise one.
+    /// revocations of its user are known since less than `cacheSeconds`, otherwise one; and one more to the table of
+    /// `tokens.users` where the store does not remember the user's version.
     ///
     /// # Errors
-    /// `TOKEN_EXPIRED`, `TOKEN_REVOKED`, `TOKEN_INVALID` for all else that is wrong with it; `STORE_UNAVAILABLE`.
+    /// `TOKEN_EXPIRED`, `TOKEN_REVOKED` (also when its user is no longer in that table), `TOKEN_INVALID` for all else that is
+    /// wrong with it; `STORE_UNAVAILABLE`.
     pub fn verify(&self, token: &str) -> BoxFuture<'static, Result<Claims>> {
         let (core, opened) = (Arc::clone(&self.core), self.core.open().and_then(|core| core.open_token(token)));
         Box::pin(async move {
             let opened = opened?;
-            let known = match core.cached(&opened.tag) {
+            let mut known = match core.cached(&opened) {
                 Some(known) => known,
-                None => core.within(core.learn(&opened.tag)).await?,
+                None => core.within(core.learn(&opened)).await?,
             };
+            if known.is_behind(&opened)
+                && let Some(user) = &opened.user
+            {
+                known.column = core.within(core.ask_column(user)).await?;
+            }
             match known.revokes(&opened) {
                 true => Err(Error::new(ErrorKind::TokenRevoked, "the token was revoked")),
                 false => Ok(opened.claims),
@@ -120,15 +134,19 @@ impl Tokens {
         })
     }
 
-    /// Revokes all tokens of a user (`sub`) that are signed by now. Two round trips.
+    /// Revokes all tokens of a user (`sub`) that are signed by now. Two round trips, and one to the table of `tokens.users`.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT`; `STORE_UNAVAILABLE`.
+    /// `INVALID_ARGUMENT`, also for a user who is not in that table; `STORE_UNAVAILABLE`: of the table's database, nothing
+    /// was done; of the store, it is done, and seen when `tokens.users.cacheSeconds` are over.
     pub fn revoke_all(&self, user_id: &str) -> BoxFuture<'static, Result<()>> {
         let (core, user) = (Arc::clone(&self.core), user_id.to_owned());
         Box::pin(async move {
             let core = core.open()?;
             check_user(&user)?;
+            if core.users.is_some() {
+                return core.within(core.raise_column(&user)).await?.present().map(|_| ());
+            }
             core.within(core.change_state(&core.user_tag(&user), State::bump)).await
         })
     }
@@ -154,10 +172,15 @@ impl Tokens {
 /// A token that is right by itself.
 struct Opened {
     claims: Claims,
+    user: Option<String>,
     /// Whose state decides: the user's, or its own.
     tag: Tag,
     id: [u8; 16],
     versions: (u64, u64),
+    /// The version that it names itself.
+    named: Option<u64>,
+    /// In milliseconds since the Unix epoch; 0 where it does not say.
+    issued_ms: u64,
     until_ms: u64,
 }
 
@@ -165,11 +188,25 @@ struct Opened {
 struct Known {
     own: Arc<State>,
     everybody: Arc<State>,
+    column: Column,
 }
 
 impl Known {
     fn revokes(&self, token: &Opened) -> bool {
-        self.own.revokes(token.versions.0, &token.id) || self.everybody.revokes(token.versions.1, &token.id)
+        // The table counts its versions by one, the store by time.
+        let by_column = |version| token.named.unwrap_or(0) != version || self.own.revokes(token.issued_ms, &token.id);
+        let own = match self.column {
+            Column::Unused => self.own.revokes(token.versions.0, &token.id),
+            Column::Absent => true,
+            Column::Version(version) => by_column(version),
+        };
+        own || self.everybody.revokes(token.versions.1, &token.id)
+    }
+
+    /// Whether the token names a version that is higher than what is remembered: the table was raised meanwhile, or the token
+    /// is of a time before there was a table.
+    fn is_behind(&self, token: &Opened) -> bool {
+        matches!(self.column, Column::Version(version) if token.named.is_some_and(|named| named > version))
     }
 }
 
@@ -237,7 +274,9 @@ impl Core {
         };
         let end = registered.exp.unwrap_or(0.0) + self.settings.tokens.leeway.as_secs_f64();
         let (versions, until_ms) = (registered.versions(), (end * 1000.0) as u64);
-        Ok(Opened { tag, id, versions, until_ms, claims: Claims::new(payload)? })
+        let (named, issued_ms) = (registered.ver, registered.issued_ms());
+        let user = self.users.as_ref().and(registered.sub.as_deref()).map(str::to_owned);
+        Ok(Opened { user, tag, id, versions, named, issued_ms, until_ms, claims: Claims::new(payload)? })
     }
 
     fn user_tag(&self, user: &str) -> Tag {
@@ -248,17 +287,25 @@ impl Core {
         self.ring.tag(&["token"])
     }
 
-    fn cached(&self, tag: &Tag) -> Option<Known> {
+    fn cached(&self, token: &Opened) -> Option<Known> {
         let (now, fresh) = (self.clock.elapsed(), self.settings.tokens.cache);
         let get = |tag: &Tag| self.token_cache.get(&tag.0, now, fresh);
-        Some(Known { own: get(tag)?, everybody: get(&self.everybody_tag())? })
+        let column = self.known_column(token.user.as_deref())?;
+        Some(Known { own: get(&token.tag)?, everybody: get(&self.everybody_tag())?, column })
     }
 
-    /// What the store says, both at once.
-    async fn learn(&self, tag: &Tag) -> Result<Known> {
+    /// All at once.
+    async fn learn(&self, token: &Opened) -> Result<Known> {
+        let column = self.learn_column(token.user.as_deref());
+        let ((own, everybody), column) = futures::try_join!(self.learn_states(&token.tag), column)?;
+        Ok(Known { own, everybody, column })
+    }
+
+    /// What the store says of a user and of everybody.
+    async fn learn_states(&self, tag: &Tag) -> Result<(Arc<State>, Arc<State>)> {
         let (all, asked) = (self.everybody_tag(), self.clock.elapsed());
         let (own, everybody) = futures::try_join!(self.read_state(tag), self.read_state(&all))?;
-        Ok(Known { own: self.know(tag, own.0, asked), everybody: self.know(&all, everybody.0, asked) })
+        Ok((self.know(tag, own.0, asked), self.know(&all, everybody.0, asked)))
     }
 
     /// What the store was `asked` then.
@@ -268,13 +315,15 @@ impl Core {
     }
 
     async fn read_state(&self, tag: &Tag) -> Result<(State, When)> {
-        let Some(entry) = self.store.get(&self.keys.tagged("token", tag)).await? else {
-            return Ok((State::default(), When::Absent));
-        };
+        Ok(self.find_state(tag).await?.unwrap_or((State::default(), When::Absent)))
+    }
+
+    async fn find_state(&self, tag: &Tag) -> Result<Option<(State, When)>> {
+        let Some(entry) = self.store.get(&self.keys.tagged("token", tag)).await? else { return Ok(None) };
         let state = State::decode(&entry.value);
         // What can't be read may have revoked something.
         let state = state.ok_or_else(|| Error::new(ErrorKind::Internal, "a record of revocations of unknown form"))?;
-        Ok((state, When::Version(entry.version)))
+        Ok(Some((state, When::Version(entry.version))))
     }
 
     async fn change_state(&self, tag: &Tag, change: impl Fn(&mut State, u64)) -> Result<()> {

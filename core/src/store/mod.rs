@@ -34,6 +34,7 @@ mod sql;
 mod sqlite;
 #[cfg(feature = "upstash")]
 mod upstash;
+mod users;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -50,8 +51,9 @@ pub(crate) use item::carry;
 pub use item::{Audit, Content, Item, Page, Restored};
 pub use limit::{Gate, Hit, Limit};
 pub use memory::MemoryStore;
-pub(crate) use open::{StoreOptions, open};
+pub(crate) use open::{StoreOptions, open, open_users};
 pub use rate::{Algorithm, Hits, Rate, Rates, Room};
+pub(crate) use users::{Users, UsersTable};
 
 use crate::error::Result;
 use crate::key::Key;

@@ -10,6 +10,7 @@ mod rows;
 mod schema;
 #[cfg(all(test, feature = "full"))]
 mod tests;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use sqlx::{AssertSqlSafe, Either, Execute, Executor, MySql, query_with};
 use self::rows::{
     failed, get, is_deadlock, is_outage, milliseconds, number, read_entry, read_id, span, unexpected, unopened,
 };
+pub(super) use self::users::MysqlUsers;
 use super::challenge::millis;
 use super::sql::pool::{self, Pool};
 use super::sql::{self, Columns, named};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::moving::Moving;
-use super::{BoxFuture, Deadline, Layer, MemoryStore, Store, Teller};
+use super::{BoxFuture, Deadline, Layer, MemoryStore, Store, Teller, Users, UsersTable};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::event::Events;
@@ -118,6 +118,29 @@ pub(crate) async fn open(url: &str, options: StoreOptions) -> Result<Box<dyn Sto
         return Err(Error::config(format!("no store for this URL's scheme; this build knows {}", known())));
     };
     open(url.to_owned(), options).await
+}
+
+/// Opens the database that has the app's own table of users.
+///
+/// # Errors
+/// As [`open`]; `CONFIG` also when table or columns are missing, or of other types.
+pub(crate) async fn open_users(url: &str, table: &UsersTable, options: &StoreOptions) -> Result<Box<dyn Users>> {
+    let url = url.trim();
+    let users: Box<dyn Users> = match scheme(url).as_deref() {
+        #[cfg(feature = "sqlite")]
+        Some("sqlite") => Box::new(super::sqlite::SqliteUsers::open(url, table, options).await?),
+        #[cfg(feature = "mysql")]
+        Some("mysql" | "mariadb") => Box::new(super::mysql::MysqlUsers::open(url, table, options).await?),
+        #[cfg(feature = "postgres")]
+        Some("postgres" | "postgresql") => Box::new(super::postgres::PostgresUsers::open(url, table, options).await?),
+        _ => {
+            let (known, _) = ("postgres:, mysql: or sqlite:", (table, options));
+            return Err(Error::config(format!(
+                "tokens.users.url must be the {known} URL of the database that has the table of users"
+            )));
+        }
+    };
+    Ok(users)
 }
 
 /// What stands before the colon: says which store it is, and holds no secret.

@@ -9,6 +9,7 @@ mod moving;
 mod rows;
 mod schema;
 mod statement;
+mod users;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use self::address::Address;
 use self::rows::{failed, get, is_outage, is_terminated, number, read_entry, read_id, span, unexpected};
 use self::schema::Place;
 use self::statement::{Query, Statement, query};
+pub(super) use self::users::PostgresUsers;
 use super::challenge::millis;
 use super::sql::pool::Pool;
 use super::sql::{self, Columns};

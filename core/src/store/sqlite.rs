@@ -7,6 +7,7 @@
 mod connection;
 mod moving;
 mod rows;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use sqlx::sqlite::SqliteRow;
 
 use self::connection::{File, Query, failed, query};
 use self::rows::{Change, Counter, Statements, bind_record, read_entry, read_record};
+pub(super) use self::users::SqliteUsers;
 use super::challenge::{Record, millis};
 use super::sql::{self, Columns};
 use super::*;

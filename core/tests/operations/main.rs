@@ -5,6 +5,7 @@ mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod users;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -28,7 +29,7 @@ macro_rules! cases {
 use cases;
 
 fn main() {
-    let cases = || sessions::CASES.iter().chain(tokens::CASES).chain(links::CASES);
+    let cases = || sessions::CASES.iter().chain(tokens::CASES).chain(links::CASES).chain(users::CASES);
     let trials = Kind::ALL.iter().filter(|kind| !kind.name().ends_with("_reference")).flat_map(|kind| {
         cases().map(move |(name, case)| {
             Trial::test(format!("{}::{name}", kind.name()), move || {

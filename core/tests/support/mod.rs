@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod database;
 pub mod memcached_time;
 mod mysql_time;
 pub mod redis_time;

@@ -22,7 +22,7 @@ pub(super) struct Registered<'a> {
     pub(super) exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
-    ver: Option<u64>,
+    pub(super) ver: Option<u64>,
     #[serde(rename = "gen")]
     everybody: Option<u64>,
 }
@@ -66,11 +66,15 @@ impl<'a> Registered<'a> {
 
     /// The user's and everybody's version at the time of signing. Another issuer's token has none: its time says it.
     pub(super) fn versions(&self) -> (u64, u64) {
-        let issued = self.iat.filter(|iat| *iat > 0.0).map_or(0, |iat| (iat * 1000.0) as u64);
         match self.ver {
             Some(own) => (own, self.everybody.unwrap_or(0)),
-            None => (issued, issued),
+            None => (self.issued_ms(), self.issued_ms()),
         }
+    }
+
+    /// When it was signed, in milliseconds since the Unix epoch.
+    pub(super) fn issued_ms(&self) -> u64 {
+        self.iat.filter(|iat| *iat > 0.0).map_or(0, |iat| (iat * 1000.0) as u64)
     }
 }
 

@@ -168,7 +168,7 @@ fn add<'t, T: Encode<'t, Postgres> + Type<Postgres>>(arguments: &mut PgArguments
 
 /// `E` means the same whatever `standard_conforming_strings` is. What is not plain goes by its bytes, so that nothing can
 /// end the literal, or the message, before its time.
-fn write_text(text: &str, sql: &mut String) {
+pub(super) fn write_text(text: &str, sql: &mut String) {
     sql.push_str("E'");
     for byte in text.bytes() {
         match byte {

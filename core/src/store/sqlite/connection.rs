@@ -138,7 +138,22 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
+/// For our own file: made where it is missing, and set up for many processes.
 fn connect_options(url: &str, deadline: Duration) -> Result<SqliteConnectOptions> {
+    let options = options(url, deadline)?;
+    Ok(options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal))
+}
+
+/// For a file of the app's, which is left as it is.
+pub(super) fn shared_file(url: &str, deadline: Duration) -> Result<SqliteConnectOptions> {
+    let options = options(url, deadline)?;
+    match url.contains(":memory:") || url.contains("mode=memory") {
+        true => Err(Error::config("tokens.users: nobody else sees a database in memory; name the app's file in url")),
+        false => Ok(options.create_if_missing(false)),
+    }
+}
+
+fn options(url: &str, deadline: Duration) -> Result<SqliteConnectOptions> {
     let path = url.split_once(':').map_or(url, |(_scheme, path)| path);
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with('?') {
@@ -146,13 +161,7 @@ fn connect_options(url: &str, deadline: Duration) -> Result<SqliteConnectOptions
     }
     let options = SqliteConnectOptions::from_str(&format!("sqlite:{path}"))
         .map_err(|_| Error::config("the store URL is malformed; write sqlite:PATH or sqlite::memory:"))?;
-    Ok(options
-        .create_if_missing(true)
-        .shared_cache(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(deadline.min(Duration::from_secs(600)))
-        .disable_statement_logging())
+    Ok(options.shared_cache(false).busy_timeout(deadline.min(Duration::from_secs(600))).disable_statement_logging())
 }
 
 async fn connect(options: &SqliteConnectOptions, prefix: &str) -> Result<SqliteConnection, Refused> {
@@ -212,7 +221,7 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-fn unopened(error: sqlx::Error) -> Error {
+pub(super) fn unopened(error: sqlx::Error) -> Error {
     let message = match primary_code(&error) {
         Some(14) => "the SQLite file cannot be opened or created; check that its folder exists and may be written to",
         Some(3 | 8 | 23) => "the SQLite file or its folder is read-only",

@@ -93,6 +93,40 @@ for (const kind of Object.keys(ASK)) {
   }
 }
 
+/** What each preset does while the store is away; `strict` is one that was defined. */
+const POLICIES = { auth: "local", email: "local", purchase: "local", search: "open", api: "open", strict: "closed" };
+
+for (const [limit, policy] of Object.entries(POLICIES)) {
+  test(`with a frozen redis the limit ${limit} is ${policy}`, async (t) => {
+    const server = new Server(t, "redis");
+    const strict = { max: 5, windowSeconds: 60, outage: "closed" };
+    const once = await open(t, { deadlineMs: DEADLINE, limits: { strict } }, server.url);
+    const hit = () => once.limits.hit({ limit, key: "ann" });
+    const { max, degraded } = await hit();
+    assert.equal(degraded, false);
+
+    server.freeze();
+    const begin = Date.now();
+    const hits = await Promise.allSettled(Array.from({ length: max + 3 }, hit));
+    assert.ok(Date.now() - begin < PATIENCE, `it took ${Date.now() - begin} ms`);
+    const passed = hits.filter(({ value }) => value?.degraded === true).length;
+    const codes = new Set(hits.filter(({ reason }) => reason).map(({ reason }) => reason.code));
+    // What was counted in the store before is not known here: a process lets its own maximum pass.
+    const expected = { local: [max, "RATE_LIMITED"], open: [max + 3], closed: [0, "STORE_UNAVAILABLE"] };
+    assert.deepEqual([passed, ...codes], expected[policy]);
+
+    server.thaw();
+    const look = () => once.limits.peek({ limit, key: "ann" }).catch((error) => error);
+    let seen = await look();
+    // The breaker asks again in a moment.
+    while (seen.degraded !== false) {
+      await new Promise(setImmediate);
+      seen = await look();
+    }
+    assert.ok(seen.remaining < max, "what was taken before the outage is not forgotten");
+  });
+}
+
 function unavailable(call) {
   return assert.rejects(call, refusal("STORE_UNAVAILABLE", { status: 503, retryable: true }));
 }

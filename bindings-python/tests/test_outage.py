@@ -118,6 +118,68 @@ async def test_an_outage_is_told_in_time_and_the_next_call_after_it_works(
         await once.codes.verify(to="bob@example.com", purpose="login", code=sent.code)
 
 
+# What each preset does while the store is away; `strict` is one that was defined.
+POLICIES = {
+    "auth": "local",
+    "email": "local",
+    "purchase": "local",
+    "search": "open",
+    "api": "open",
+    "strict": "closed",
+}
+
+
+@pytest.fixture
+def redis():
+    found = Flaky("redis")
+    yield found
+    found.end()
+
+
+@pytest.mark.parametrize(("limit", "policy"), POLICIES.items())
+async def test_with_a_frozen_redis_a_limit_keeps_its_policy(
+    redis, limit, policy, open_client, options
+):
+    strict = {"max": 5, "window_seconds": 60, "outage": "closed"}
+    once = await open_client(
+        redis.url, **options, deadline_ms=DEADLINE_MS, limits={"strict": strict}
+    )
+    before = await once.limits.hit(limit, key="ann")
+    assert not before.degraded
+
+    redis.freeze()
+    began = time.monotonic()
+    hits = await asyncio.gather(
+        *(once.limits.hit(limit, key="ann") for _ in range(before.max + 3)),
+        return_exceptions=True,
+    )
+    assert time.monotonic() - began < PATIENCE
+    passed = [hit for hit in hits if not isinstance(hit, Exception)]
+    assert all(hit.degraded for hit in passed)
+    refused = {type(hit) for hit in hits if isinstance(hit, Exception)}
+    # What was counted in the store before is not known here: a process lets its own maximum pass.
+    assert (len(passed), refused) == {
+        "local": (before.max, {oncecode.RateLimited}),
+        "open": (before.max + 3, set()),
+        "closed": (0, {oncecode.StoreUnavailable}),
+    }[policy]
+
+    redis.thaw()
+    seen = None
+    while seen is None:  # The breaker asks again in a moment.
+        seen = await looked(once, limit)
+    assert seen.remaining < before.max, "what was taken before the outage is not forgotten"
+
+
+async def looked(once, limit):
+    """What the store says; none while it is not asked."""
+    try:
+        seen = await once.limits.peek(limit, key="ann")
+    except oncecode.OncecodeError:
+        return None
+    return None if seen.degraded else seen
+
+
 async def heartbeat(beats):
     while True:
         await asyncio.sleep(0.01)

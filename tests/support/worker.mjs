@@ -41,7 +41,7 @@ function perform({ do: what, client, with: given }) {
 
 const held = new Map();
 
-/** `verify` is a method of `codes`, `locks.acquire` one of `locks`. What is held stays so. */
+/** `verify` is a method of `codes`, `locks.acquire` one of `locks`; what is not named is in `args`. What is held stays so. */
 async function serve(once, what, given) {
   const [service, method] = what.includes(".") ? what.split(".") : ["codes", what];
   switch (what) {
@@ -59,7 +59,7 @@ async function serve(once, what, given) {
       });
     }
     default: {
-      const result = await once[service][method](given);
+      const result = await once[service][method](...(given.args ?? [given]));
       if (typeof result?.fence !== "number") return result;
       held.set(result.token, result);
       return { token: result.token, fence: result.fence, replayed: false };

@@ -26,6 +26,8 @@ RESULT_FIELDS = {
     oncecode.Peek: ("id", "expires_at", "resend_at", "attempts_left"),
     oncecode.Reply: ("value", "replayed"),
     oncecode.Verified: ("identifier", "purpose", "data"),
+    oncecode.NewSession: ("token",),
+    oncecode.Session: ("id", "user_id"),
 }
 ERROR_FIELDS = ("code", "status", "retryable", "retry_after_seconds", "attempts_left")
 
@@ -83,8 +85,10 @@ class Worker:
         return None
 
     async def use(self, once: Any, what: str, given: dict[str, Any]) -> object:
-        """`verify` is a method of `codes`, `locks.acquire` one of `locks`."""
+        """`verify` is a method of `codes`, `locks.acquire` one of `locks`; what is not
+        named is in `args`."""
         service, method = what.split(".") if "." in what else ("codes", what)
+        args = given.pop("args", [])
         given = {snake_case(name): value for name, value in given.items()}
         if what == "locks.remaining":
             return self.leases[given["token"]].remaining_seconds
@@ -98,7 +102,7 @@ class Worker:
             given["load"] = lambda: load(file)
             return await self.call(once.cache.get_or_load, **given)
         result = await self.call(
-            getattr(getattr(once, service), snake_case(method)), **given
+            getattr(getattr(once, service), snake_case(method)), *args, **given
         )
         if not hasattr(result, "fence"):
             return result

@@ -3,7 +3,7 @@
 A request is a line `{"call": 7, "do": "verify", "client": 1, "with": {…}}`, its answer
 a line `{"call": 7, "value": …}` or `{"call": 7, "error": {"code": …}}`. A request that
 is `held` begins only with the next `go`. `do` names a method of `codes`, or of another service
-as `locks.acquire`.
+as `locks.acquire`; arguments without a name are a list in `with`, as `args`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
-//! SQLite on a disk that is full, or that may only be read.
+//! Disks that are full, or that may only be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use oncecode::ErrorKind;
 
 use crate::caller::{Client, misconfigured, unavailable};
+use crate::server::Server;
 use crate::support::{runtime, unique};
 
 /// The folder that the other process is to fill.
@@ -94,6 +97,42 @@ async fn fills(folder: &Path, make_room: impl FnOnce()) -> String {
     }
     assert_eq!(live + accepted, codes.len(), "what was told is what is there");
     said
+}
+
+pub async fn a_postgres_on_a_full_disk_serves_what_is_there() {
+    let server = Server::start("postgres");
+    let client = Arc::new(Client::patient(&server.url).await.expect("open"));
+    let (used, live) = (client.issue().await.expect("issue"), client.issue().await.expect("issue"));
+    client.verify(&used).await.expect("verify");
+    // A segment of its log has 16 MiB. Half a page more, which it finds out by a write that is cut short.
+    server.limit_files(&(16 * 1024 * 1024 + 4096).to_string());
+    let (mut codes, mut refused) = (Vec::new(), Vec::new());
+    while refused.len() < 50 {
+        refused.clear();
+        let calls = (0..100).map(|_| {
+            let client = Arc::clone(&client);
+            tokio::spawn(async move { client.issue().await })
+        });
+        for call in join_all(calls.collect::<Vec<_>>()).await {
+            match call.expect("a caller") {
+                Ok(code) => codes.push(code),
+                Err(e) => refused.push(e),
+            }
+        }
+        assert!(codes.len() < 100_000, "the disk is never full");
+    }
+    for error in &refused {
+        assert_eq!(error.kind(), ErrorKind::StoreUnavailable, "{error:?}");
+        assert!(error.to_string().contains("disk"), "{error}");
+    }
+    client.verify(&live).await.expect("a row that is there has room");
+    assert_eq!(client.outcome(&used).await, Err(ErrorKind::CodeNotFound));
+    server.limit_files("unlimited");
+    client.works().await;
+    for code in codes.iter().rev().take(200) {
+        client.verify(code).await.expect("what was told is what is there");
+        assert_eq!(client.outcome(code).await, Err(ErrorKind::CodeNotFound));
+    }
 }
 
 pub async fn a_file_that_may_only_be_read_is_told_at_open() {

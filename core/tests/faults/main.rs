@@ -50,6 +50,7 @@ const ON_EACH: &[(&str, CaseOn)] = cases_on![
 const ONCE: &[(&str, Case)] = cases![
     disk::a_full_disk_is_told_and_recovered_from,
     disk::a_file_that_may_only_be_read_is_told_at_open,
+    disk::a_postgres_on_a_full_disk_serves_what_is_there,
     refusals::a_redis_that_becomes_a_replica_is_told_until_it_is_a_master_again,
     refusals::a_redis_6_that_becomes_a_replica_is_told_until_it_is_a_master_again,
     refusals::a_full_redis_is_told_until_there_is_room,

@@ -51,6 +51,15 @@ impl Server {
         signal("-CONT", &self.family());
     }
 
+    /// Has no file of the server's grow beyond this: to it, the disk is full.
+    pub fn limit_files(&self, bytes: &str) {
+        for pid in self.family() {
+            let limit = [format!("--pid={pid}"), format!("--fsize={bytes}:")];
+            let limited = Command::new("prlimit").args(limit).status().expect("prlimit runs");
+            assert!(limited.success() || state(pid).is_none(), "the limit of {pid} stays");
+        }
+    }
+
     /// SIGKILL, to the server and all its children; returns when they are gone.
     pub fn kill(&self) {
         let family = self.family();

@@ -86,7 +86,9 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
         }
         Some(_) => (ErrorKind::Internal, "PostgreSQL refused a statement"),
     };
-    let is_out = matches!(class(&error).as_deref(), None | Some("08" | "53" | "57" | "58" | "XX"));
+    // On a full disk what is there can be read, and changed where there is room.
+    let is_full = code(&error).as_deref() == Some("53100");
+    let is_out = !is_full && matches!(class(&error).as_deref(), None | Some("08" | "53" | "57" | "58" | "XX"));
     Error::new(kind, message).with_source(cause(error)).answered(!is_out)
 }
 

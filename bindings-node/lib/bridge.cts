@@ -98,7 +98,7 @@ function runSoon(): void {
 
 function run(): void {
   soon = false;
-  bridge.go();
+  bridge.endTurn();
 }
 
 function read(news: unknown[]): void {

@@ -32,10 +32,10 @@ impl Bridge {
         Queue::new(&reader).map(|queue| Self { queue })
     }
 
-    /// Runs the calls that were made since: once for all of one turn.
+    /// Sends what the calls of one turn have to send.
     #[napi]
-    pub fn go(&self) {
-        runtime::go();
+    pub fn end_turn(&self) {
+        runtime::end_turn();
     }
 }
 
@@ -45,6 +45,17 @@ where
     T: Into<Reply> + Send + 'static,
 {
     spawn(queue, env, call, caller::run(caller_of(queue, call), operation));
+}
+
+/// The same for one that computes for long before it first waits, such as opening a client.
+pub(crate) fn leave<T>(queue: &Arc<Queue>, env: &Env, call: u32, operation: BoxFuture<'static, Result<T>>)
+where
+    T: Into<Reply> + Send + 'static,
+{
+    let running = caller::run(caller_of(queue, call), operation);
+    queue.expect_reply(env);
+    let queue = Arc::clone(queue);
+    runtime::leave(async move { queue.push(call, News::Reply(running.await.into())) });
 }
 
 /// The same for an operation that may well be ready at once: then this is its reply, and the queue gets none.
@@ -80,7 +91,7 @@ where
 {
     let running = caller::run(caller_of(queue, call), operation);
     let queue = Arc::clone(queue);
-    runtime::spawn(async move { queue.push(call, News::Unawaited(running.await.into())) });
+    runtime::start(async move { queue.push(call, News::Unawaited(running.await.into())) });
 }
 
 fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
@@ -89,7 +100,7 @@ where
 {
     queue.expect_reply(env);
     let queue = Arc::clone(queue);
-    runtime::spawn(async move { queue.push(call, News::Reply(running.await.into())) });
+    runtime::start(async move { queue.push(call, News::Reply(running.await.into())) });
 }
 
 fn caller_of(queue: &Arc<Queue>, call: u32) -> Caller {

@@ -92,7 +92,7 @@ impl Client {
             let _ = once.set(builder.open().await?);
             Ok(())
         };
-        bridge::start(&self.queue, env, call, Box::pin(opening));
+        bridge::leave(&self.queue, env, call, Box::pin(opening));
     }
 
     /// Runs an operation. The reply, if it is there at once; otherwise the queue has it later.

@@ -12,6 +12,7 @@ mod config;
 mod deliver;
 mod error;
 mod event;
+pub mod host;
 #[cfg(feature = "http")]
 mod http;
 mod identifier;

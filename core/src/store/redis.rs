@@ -1,6 +1,7 @@
 //! `redis://`, `rediss://`, `redis+unix://`, and with `+cluster` or `+sentinel`: the scripts over Redis' own protocol.
 
 mod cluster;
+mod driver;
 mod inspect;
 mod link;
 mod route;

@@ -21,17 +21,16 @@ if vm > 0 then
   if now >= ve then ve, vc = now + vw, 0 end
   vc = vc + 1
 end
+local tail, answer
 if right then
   expires, cooldown, fe, fc, tries, most = 0, 0, 0, 0, 0, 0
-  write('')
-  return sub(raw, 100)
+  tail, answer = '', sub(raw, 100)
+else
+  if fm > 0 then
+    if now >= fe then fe, fc = now + fw, 0 end
+    fc = fc + 1
+  end
+  tries = tries + 1
+  tail, answer = sub(raw, 48), most - tries
+  if fm > 0 then answer = math.max(math.min(answer, fm - fc), 0) end
 end
-if fm > 0 then
-  if now >= fe then fe, fc = now + fw, 0 end
-  fc = fc + 1
-end
-tries = tries + 1
-write(sub(raw, 48))
-local left = most - tries
-if fm > 0 then left = math.max(math.min(left, fm - fc), 0) end
-return left

@@ -12,8 +12,7 @@ end
 cooldown = now + cool
 local kept = keep == 1 and tries < most and expires >= now + math.floor(life / 2)
 if not kept then expires, tries, most = now + life, 0, max end
-write(sub(kept and raw or ARGV[2], 48))
-local left = most - tries
-if fm > 0 then left = math.max(math.min(left, fm - failed), 0) end
-if kept then return {8, sub(raw, 84, 99), expires - now, left, sub(raw, 100)} end
-return left
+local tail = sub(kept and raw or ARGV[2], 48)
+local answer = most - tries
+if fm > 0 then answer = math.max(math.min(answer, fm - failed), 0) end
+if kept then answer = {8, sub(raw, 84, 99), expires - now, answer, sub(raw, 100)} end

@@ -28,8 +28,8 @@ macro_rules! script {
     };
 }
 
-script!(ISSUE, "gate.lua", "fresh.lua", "record.lua", "issue.lua");
-script!(ATTEMPT, "gate.lua", "read.lua", "record.lua", "attempt.lua");
+script!(ISSUE, "gate.lua", "fresh.lua", "record.lua", "issue.lua", "write.lua");
+script!(ATTEMPT, "gate.lua", "read.lua", "record.lua", "attempt.lua", "write.lua");
 script!(HIT, "hit.lua");
 script!(RATE, "rate.lua");
 script!(GET, "get.lua");
@@ -38,7 +38,7 @@ script!(TAKE, "take.lua");
 script!(REPLACE, "replace.lua");
 script!(COUNT, "count.lua");
 script!(PROBE, "probe.lua");
-script!(REISSUE, "gate.lua", "read.lua", "record.lua", "issue.lua");
+script!(REISSUE, "gate.lua", "read.lua", "record.lua", "issue.lua", "write.lua");
 script!(DETACH, "detach.lua");
 script!(FORGET, "forget.lua");
 script!(RESTORE, "restore.lua");

@@ -105,7 +105,7 @@ impl Link {
     /// The servers that hold keys, for [`Link::run_at`]: of a Cluster all masters, otherwise the one.
     pub(super) async fn masters(&self) -> Result<Vec<Option<String>>> {
         match self.0.live().await?.connection {
-            Connection::One(_) => Ok(vec![None]),
+            Connection::One(..) => Ok(vec![None]),
             Connection::Cluster(mut cluster) => {
                 let masters = cluster::masters(&mut cluster).await.map_err(|e| self.0.failure(e))?;
                 Ok(masters.into_iter().map(Some).collect())

@@ -1,17 +1,24 @@
 //! From a URL to connections: one server, the master that Sentinels name, or a Cluster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    ProtocolVersion, RedisConnectionInfo, RedisResult, TlsCertificates, TlsMode, Value,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use url::Url;
 
 use super::cluster;
+use super::driver::{Hold, drive};
 use super::sentinel::Sentinels;
 use crate::error::{Error, Result};
 
@@ -26,14 +33,21 @@ pub(super) enum Route {
 /// A connection that many calls share.
 #[derive(Clone)]
 pub(super) enum Connection {
-    One(MultiplexedConnection),
+    One(One),
     Cluster(ClusterConnection),
+}
+
+#[derive(Clone)]
+pub(super) struct One {
+    connection: MultiplexedConnection,
+    /// Unless the library drives it.
+    _driver: Option<Arc<Hold>>,
 }
 
 impl Connection {
     pub(super) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
-            Connection::One(one) => one.send_packed_command(command).await,
+            Connection::One(one) => one.connection.send_packed_command(command).await,
             Connection::Cluster(cluster) => cluster::send(cluster, command).await,
         }
     }
@@ -72,7 +86,20 @@ impl Route {
         let info = client.get_connection_info().clone();
         let settings = info.redis_settings().clone().set_protocol(protocol);
         let client = Client::open(info.set_redis_settings(settings))?;
-        client.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
+        let info = client.get_connection_info();
+        match info.addr() {
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = TcpStream::connect((&**host, *port)).await?;
+                stream.set_nodelay(info.tcp_settings().nodelay())?;
+                driven(info, stream, config).await
+            }
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => driven(info, UnixStream::connect(path).await?, config).await,
+            _ => {
+                let connected = client.get_multiplexed_async_connection_with_config(config).await;
+                connected.map(|connection| Connection::One(One { connection, _driver: None }))
+            }
+        }
     }
 
     fn cluster(nodes: &Nodes, deadline: Duration) -> Result<Self> {
@@ -84,7 +111,8 @@ impl Route {
             .retries(0)
             // It connects to all nodes and then to those they name: one that hangs must leave time for the others.
             .connection_timeout(deadline / 3)
-            .response_timeout(deadline);
+            .response_timeout(deadline)
+            .tcp_settings(at_once());
         if nodes.tls {
             builder = builder.tls(TlsMode::Secure);
         }
@@ -109,12 +137,29 @@ impl Route {
     }
 }
 
+/// A connection that is driven by us, so that a thread of the host's can do it too.
+async fn driven<S>(info: &ConnectionInfo, stream: S, config: &AsyncConnectionConfig) -> RedisResult<Connection>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let greeted = MultiplexedConnection::new_with_config(info.redis_settings(), stream, config.clone());
+    let (connection, work) = greeted.await?;
+    Ok(Connection::One(One { connection, _driver: Some(Arc::new(drive(work))) }))
+}
+
 /// The deadline is counted by the layer above, over connecting and answering together.
 pub(super) fn unlimited() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
+/// What is written goes out at once. TCP would keep it until the server has answered what went before, and client and
+/// server would take turns.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
 fn client(info: ConnectionInfo, tls: Option<TlsCertificates>) -> Result<Client> {
+    let info = info.set_tcp_settings(at_once());
     let client = match tls {
         Some(files) => Client::build_with_tls(info, files),
         None => Client::open(info),
@@ -223,6 +268,23 @@ mod tests {
     use super::*;
 
     const DEADLINE: Duration = Duration::from_millis(250);
+
+    #[test]
+    fn commands_need_not_wait_for_earlier_answers() {
+        let at_once = |client: &Client| client.get_connection_info().tcp_settings().nodelay();
+        match Route::parse("redis://a:1", DEADLINE) {
+            Ok(Route::Server(client)) => assert!(at_once(&client)),
+            _ => panic!("one server"),
+        }
+        match Route::parse("redis+sentinel://a:1,b:1/mymaster", DEADLINE) {
+            Ok(Route::Sentinel(sentinels)) => {
+                assert!(sentinels.clients.iter().all(at_once));
+                let info = sentinels.server(sentinels.clients[0].get_connection_info(), "c".into(), 1);
+                assert!(info.tcp_settings().nodelay());
+            }
+            _ => panic!("Sentinels"),
+        }
+    }
 
     #[test]
     fn urls_of_several_servers_are_read_and_odd_ones_refused() {

@@ -17,8 +17,9 @@ pub(super) fn by_source(source: &Source, keys: &[&Key], args: &[&[u8]]) -> Cmd {
 }
 
 fn command(name: &str, script: &str, keys: &[&Key], args: &[&[u8]]) -> Cmd {
-    let mut command = redis::cmd(name);
-    command.arg(script).arg(keys.len());
+    let bytes = keys.iter().map(|key| key.as_str().len()).chain(args.iter().map(|arg| arg.len())).sum::<usize>();
+    let mut command = Cmd::with_capacity(3 + keys.len() + args.len(), name.len() + script.len() + 4 + bytes);
+    command.arg(name).arg(script).arg(keys.len());
     for key in keys {
         command.arg(key.as_str());
     }

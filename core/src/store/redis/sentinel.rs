@@ -50,7 +50,7 @@ impl Sentinels {
     }
 
     /// Reached as the Sentinel is, with TLS or without.
-    fn server(&self, sentinel: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
+    pub(super) fn server(&self, sentinel: &ConnectionInfo, host: String, port: u16) -> ConnectionInfo {
         let address = match sentinel.addr().clone() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure, tls_params }

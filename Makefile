@@ -10,7 +10,7 @@ BIN := .venv/bin
 PYTHON_PACKAGE := bindings-python/python
 
 .NOTPARALLEL:
-.PHONY: test check build setup bench services demo clean
+.PHONY: test check build release setup bench services demo clean
 
 # Everything a change must pass: all test suites on real servers, then `check`.
 test: build
@@ -39,10 +39,16 @@ build: setup
 setup:
 	@scripts/setup
 
-# Speed next to what people use today.
-bench: build
+# Both packages as they are published, in place: all optimisations, at the price of some minutes.
+release: setup
+	cd bindings-node && npm run build:release
+	$(BIN)/maturin develop --profile release -m bindings-python/Cargo.toml
+
+# Speed of the published packages next to what people use today.
+bench: release
 	scripts/services.py run -- tests/bench/run
 	scripts/services.py run -- tests/bench/services
+	scripts/services.py run -- tests/bench/million
 
 # Private servers until Ctrl-C; prints the variables the tests read.
 services: setup

@@ -77,5 +77,20 @@ STORES: dict[str, Callable[[Path], str]] = {
 }
 
 
+# Other ways to reach these, and other servers that speak as they do.
+OTHERS: dict[str, Callable[[Path], str]] = {
+    name: _server(name)
+    for name in (
+        "cluster",
+        "sentinel",
+        "redistls",
+        "redis6",
+        "valkey",
+        "upstashtls",
+        "pgbouncer",
+    )
+}
+
+
 def store_in(folder: Path, name: str) -> Store:
-    return Store(name, STORES[name](folder), folder / "messages")
+    return Store(name, {**STORES, **OTHERS}[name](folder), folder / "messages")

@@ -104,6 +104,8 @@ class Worker:
         result = await self.call(
             getattr(getattr(once, service), snake_case(method)), *args, **given
         )
+        if what == "limits.hit":
+            return {"remaining": result.remaining}
         if not hasattr(result, "fence"):
             return result
         self.leases[result.token] = result

@@ -52,10 +52,7 @@ pub(crate) fn leave<T>(queue: &Arc<Queue>, env: &Env, call: u32, operation: BoxF
 where
     T: Into<Reply> + Send + 'static,
 {
-    let running = caller::run(caller_of(queue, call), operation);
-    queue.expect_reply(env);
-    let queue = Arc::clone(queue);
-    runtime::leave(async move { queue.push(call, News::Reply(running.await.into())) });
+    runtime::leave(replying(queue, env, call, caller::run(caller_of(queue, call), operation)));
 }
 
 /// The same for an operation that may well be ready at once: then this is its reply, and the queue gets none.
@@ -98,9 +95,22 @@ fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Outpu
 where
     T: Into<Reply> + Send + 'static,
 {
+    runtime::start(replying(queue, env, call, running));
+}
+
+/// Runs to its end, which the queue gets.
+fn replying<T>(
+    queue: &Arc<Queue>,
+    env: &Env,
+    call: u32,
+    running: impl Future<Output = Result<T>> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static
+where
+    T: Into<Reply> + Send + 'static,
+{
     queue.expect_reply(env);
     let queue = Arc::clone(queue);
-    runtime::start(async move { queue.push(call, News::Reply(running.await.into())) });
+    async move { queue.push(call, News::Reply(running.await.into())) }
 }
 
 fn caller_of(queue: &Arc<Queue>, call: u32) -> Caller {

@@ -24,7 +24,8 @@ interface Call {
 
 const calls: (Call | undefined)[] = [];
 const free: number[] = [];
-const bridge = new native.Bridge(read);
+// Bun has libuv's functions for their names only.
+const bridge = new native.Bridge(read, process.versions.bun === undefined);
 
 /** A client of Rust's and the app's functions that belong to it. */
 export class Connection {

@@ -7,13 +7,14 @@ use napi::Env;
 use napi::bindgen_prelude::Function;
 use napi_derive::napi;
 use oncecode::Result;
+use oncecode::host::EventLoop;
 use oncecode::store::BoxFuture;
 
 use crate::caller::{self, Caller};
 use crate::log;
 use crate::queue::{Batch, News, Queue};
 use crate::reply::Reply;
-use crate::runtime;
+use crate::{runtime, watch};
 
 /// Where the calls of one JavaScript environment come back.
 #[napi]
@@ -23,19 +24,23 @@ pub struct Bridge {
 
 #[napi]
 impl Bridge {
-    /// `reader` is called with all news that are ready, in an array with eight places each.
+    /// `reader` is called with all news that are ready, in an array with eight places each. Whether libuv itself is
+    /// underneath, which watches sockets.
     #[napi(constructor)]
     pub fn new(
         #[napi(ts_arg_type = "(news: unknown[]) => void")] reader: Function<'_, Batch, ()>,
+        libuv: bool,
     ) -> napi::Result<Self> {
         log::install();
-        Queue::new(&reader).map(|queue| Self { queue })
+        Queue::new(&reader, if libuv { EventLoop::new() } else { EventLoop::BLIND }).map(|queue| Self { queue })
     }
 
     /// Sends what the calls of one turn have to send.
     #[napi]
-    pub fn end_turn(&self) {
-        runtime::end_turn();
+    pub fn end_turn(&self, env: Env) {
+        for watch in runtime::end_turn(self.queue.event_loop) {
+            watch::watch(env.raw(), &self.queue, watch);
+        }
     }
 }
 
@@ -88,14 +93,14 @@ where
 {
     let running = caller::run(caller_of(queue, call), operation);
     let queue = Arc::clone(queue);
-    runtime::start(async move { queue.push(call, News::Unawaited(running.await.into())) });
+    runtime::start(queue.event_loop, async move { queue.push(call, News::Unawaited(running.await.into())) });
 }
 
 fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
 where
     T: Into<Reply> + Send + 'static,
 {
-    runtime::start(replying(queue, env, call, running));
+    runtime::start(queue.event_loop, replying(queue, env, call, running));
 }
 
 /// Runs to its end, which the queue gets.

@@ -19,11 +19,14 @@ mod links;
 mod locks;
 mod log;
 mod queue;
+mod reader;
 mod reply;
 mod runtime;
 mod sessions;
 mod tokens;
 mod totp;
+#[cfg_attr(not(unix), path = "no_watch.rs")]
+mod watch;
 
 use napi_derive::napi;
 use oncecode::ErrorKind;

@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use napi::bindgen_prelude::{External, Function, ToNapiValue};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
+use oncecode::host::EventLoop;
 use oncecode::{Event, Message};
 use tokio::sync::oneshot;
 
 use crate::convert::Row;
 use crate::hooks;
+use crate::reader::Reader;
 use crate::reply::Reply;
 use crate::runtime;
 
@@ -36,8 +38,9 @@ pub enum News {
 type Wake = ThreadsafeFunction<(), (), Batch, Status, false, true>;
 
 /// The news of one environment.
-#[derive(Default)]
 pub(crate) struct Queue {
+    pub(crate) event_loop: EventLoop,
+    reader: Reader,
     news: Mutex<Vec<(u32, News)>>,
     wake: OnceLock<Wake>,
     /// Calls without a reply, and what outlives them; they keep the process alive. It rises from 0 and falls to 0 on the
@@ -47,8 +50,14 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// A queue whose news `reader` gets, all that there are at once.
-    pub(crate) fn new(reader: &Function<'_, Batch, ()>) -> napi::Result<Arc<Self>> {
-        let queue = Arc::new(Self::default());
+    pub(crate) fn new(reader: &Function<'_, Batch, ()>, event_loop: EventLoop) -> napi::Result<Arc<Self>> {
+        let queue = Arc::new(Self {
+            event_loop,
+            reader: Reader::new(reader)?,
+            news: Mutex::default(),
+            wake: OnceLock::new(),
+            calls: AtomicU32::new(0),
+        });
         let weak = Arc::downgrade(&queue);
         let builder = reader.build_threadsafe_function::<()>().weak::<true>();
         let wake = builder.build_callback(move |context| Ok(Self::drain(&weak, &context.env)))?;
@@ -72,6 +81,15 @@ impl Queue {
         if let Some(wake) = self.wake.get() {
             // An environment that is ending needs no news.
             let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Has the reader look now, from outside of JavaScript on its thread.
+    #[cfg(unix)]
+    pub(crate) fn deliver(self: &Arc<Self>, env: &Env) {
+        if !self.lock().is_empty() {
+            // An environment that is ending takes no news.
+            let _ = self.reader.call(env, || Self::drain(&Arc::downgrade(self), env));
         }
     }
 

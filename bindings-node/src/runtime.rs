@@ -1,8 +1,8 @@
 //! The process's tokio runtime, shared by all JavaScript environments in it.
 //!
-//! JavaScript threads begin calls and write what these have to send; one thread does the rest, in the order in which it
-//! becomes possible. So whatever is ready goes out together: the commands of many calls in one write, the replies of many
-//! calls in one wake-up of the JavaScript thread.
+//! JavaScript threads begin calls and write what these have to send, and read what their event loop sees arrive; one
+//! thread does the rest, in the order in which it becomes possible. So whatever is ready goes out together: the commands of
+//! many calls in one write, the replies of many calls in one wake-up of the JavaScript thread.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::thread;
 
 use futures::task::AtomicWaker;
-use oncecode::host::Jobs;
+use oncecode::host::{EventLoop, Jobs, Watch};
 use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
 
 use crate::queue::Queue;
@@ -29,13 +29,15 @@ static JOBS: Jobs = Jobs::new();
 thread_local! {
     /// Queues with news whose readers are to be woken; `None` on all threads but the runtime's.
     static WAITING: RefCell<Option<Vec<Arc<Queue>>>> = const { RefCell::new(None) };
+    /// The same on a JavaScript thread while it reads.
+    static READ: RefCell<Option<Vec<Arc<Queue>>>> = const { RefCell::new(None) };
 }
 static NEWS: AtomicWaker = AtomicWaker::new();
 
-/// Begins a call on this thread.
-pub(crate) fn start(call: impl Future<Output = ()> + Send + 'static) {
+/// Begins a call on this thread, which runs `event_loop`.
+pub(crate) fn start(event_loop: EventLoop, call: impl Future<Output = ()> + Send + 'static) {
     let _inside = enter();
-    JOBS.start(Box::pin(call));
+    JOBS.start(event_loop, Box::pin(call));
 }
 
 /// Leaves all of a call to the runtime's thread: one that computes for long.
@@ -43,9 +45,21 @@ pub(crate) fn leave(call: impl Future<Output = ()> + Send + 'static) {
     OURS.spawn(call);
 }
 
-/// Sends what the calls of this thread have to send.
-pub(crate) fn end_turn() {
-    JOBS.end_turn();
+/// Sends what the calls of this thread have to send. What its `event_loop` is to watch.
+pub(crate) fn end_turn(event_loop: EventLoop) -> Vec<Watch> {
+    let _inside = enter();
+    JOBS.end_turn(event_loop)
+}
+
+/// Reads what the event loop of this thread has seen arrive; `queue` is read afterwards. Whether there is more to watch.
+#[cfg(unix)]
+pub(crate) fn read(watch: &Watch, queue: &Arc<Queue>) -> bool {
+    let _inside = enter();
+    READ.set(Some(Vec::new()));
+    let goes_on = JOBS.read(watch);
+    let queues = READ.take().unwrap_or_default();
+    queues.iter().filter(|other| !Arc::ptr_eq(other, queue)).for_each(|other| other.wake());
+    goes_on
 }
 
 /// Lets timers and connections be made and dropped on this thread.
@@ -60,6 +74,7 @@ pub(crate) fn wake_soon(queue: &Arc<Queue>) {
             waiting.push(Arc::clone(queue));
             NEWS.wake();
         }
+        None if READ.with_borrow_mut(|queues| queues.as_mut().map(|q| q.push(Arc::clone(queue))).is_some()) => {}
         None => queue.wake(),
     });
 }

@@ -1,8 +1,10 @@
 //! Calls from an event loop, and how what happens to them gets back to it: all that is ready with one wake-up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
+use oncecode::host::EventLoop;
 use oncecode::{BoxFuture, Result};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -14,9 +16,9 @@ use slab::Slab;
 use crate::caller::{self, Caller};
 use crate::fork::generation;
 use crate::hooks::Hooks;
-use crate::queue::{CallId, News, Queue};
+use crate::queue::{CallId, News, Queue, wake_other_readers};
 use crate::results::{Answer, into_python};
-use crate::runtime::spawn;
+use crate::runtime;
 use crate::wake::Waker;
 
 /// Starts an operation. Gives its result if it is there at once, else an `asyncio.Future`.
@@ -38,9 +40,14 @@ pub(crate) fn call<T: Answer>(
     let future = calls.create_future.call0(py)?;
     calls.table()[call].future = Some(future.clone_ref(py));
     let queue = Arc::clone(&calls.queue);
-    spawn(caller::run(caller, operation).map(move |outcome| {
+    let running = caller::run(caller, operation).map(move |outcome| {
         queue.push(call, News::Done(Box::new(|py| into_python(py, outcome))));
-    }));
+    });
+    match runtime::start(calls.number, running) {
+        // Nothing that may come in this turn is worth the wait.
+        true => calls.end_turn(py)?,
+        false => calls.end_turn_soon(py)?,
+    }
     Ok(future)
 }
 
@@ -49,6 +56,10 @@ pub(crate) struct Calls {
     pub(crate) event_loop: Py<PyAny>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) generation: u32,
+    /// The loop, as the runtime knows it.
+    number: EventLoop,
+    /// The end of this turn is on the loop's list.
+    ending: AtomicBool,
     create_future: Py<PyAny>,
     table: Mutex<Slab<Call>>,
 }
@@ -63,11 +74,13 @@ struct Call {
 }
 
 impl Calls {
-    pub(crate) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker) -> PyResult<Self> {
+    pub(crate) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, number: EventLoop) -> PyResult<Self> {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             queue: Queue::new(waker),
             generation: generation(),
+            number,
+            ending: AtomicBool::new(false),
             create_future: create_future(event_loop)?,
             table: Mutex::default(),
         })
@@ -76,6 +89,31 @@ impl Calls {
     /// The Python object through which the loop owns this.
     pub(crate) fn reader<'py>(self: &Arc<Self>, py: Python<'py>) -> PyResult<Bound<'py, Reader>> {
         Bound::new(py, Reader { calls: Arc::clone(self) })
+    }
+
+    /// Sends what the calls have to send.
+    fn end_turn(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let watches = runtime::end_turn(self.number);
+        #[cfg(unix)]
+        watches.into_iter().try_for_each(|watch| self.watch(py, watch))?;
+        #[cfg(not(unix))]
+        drop(watches);
+        self.pass_on_here(py)
+    }
+
+    /// Calls of one turn of the loop go out together.
+    fn end_turn_soon(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        if self.ending.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let end = self.reader(py)?.getattr(intern!(py, "end_turn"))?;
+        self.event_loop.call_method1(py, intern!(py, "call_soon"), (end,)).map(drop)
+    }
+
+    /// Passes on all news on the thread where calls were just taken further.
+    pub(crate) fn pass_on_here(&self, py: Python<'_>) -> PyResult<()> {
+        wake_other_readers(&self.queue);
+        self.pass_on(py)
     }
 
     /// Notes down a new call.
@@ -183,10 +221,21 @@ impl Reader {
         self.calls.pass_on(py)
     }
 
+    fn end_turn(&self, py: Python<'_>) -> PyResult<()> {
+        self.calls.ending.store(false, Ordering::Relaxed);
+        self.calls.end_turn(py)
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
-        visit.call(&self.calls.event_loop)?;
-        visit.call(&self.calls.create_future)?;
-        let Ok(table) = self.calls.table.try_lock() else { return Ok(()) };
+        self.calls.traverse(&visit)
+    }
+}
+
+impl Calls {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.create_future)?;
+        let Ok(table) = self.table.try_lock() else { return Ok(()) };
         table.iter().try_for_each(|(_, call)| {
             visit.call(&call.future)?;
             visit.call(&call.context)?;

@@ -41,10 +41,8 @@ impl Desk {
     }
 
     pub(crate) fn leave(&'static self, errand: impl Future<Output = ()> + Send + 'static) {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        let errand = Box::pin(errand.map(|()| {
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-        }));
+        self.began();
+        let errand = Box::pin(errand.map(|()| self.ended()));
         self.errands.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
         if self.unrung.swap(false, Ordering::SeqCst) {
             self.bell.notify_one();
@@ -81,6 +79,15 @@ impl Desk {
             thread::yield_now();
             self.awake.store(true, Ordering::SeqCst);
         }
+    }
+
+    /// One call more. How many others are under way.
+    pub(crate) fn began(&self) -> usize {
+        self.under_way.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn ended(&self) {
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 
     pub(crate) fn calls_under_way(&self) -> bool {

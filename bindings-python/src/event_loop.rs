@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, Weak};
 
+use oncecode::host::EventLoop;
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -41,14 +42,11 @@ impl Calls {
     /// For loops that can watch a descriptor.
     #[cfg(unix)]
     fn watched(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let py = event_loop.py();
         let descriptor = crate::wake::Descriptor::new()?;
         let number = descriptor.number();
-        let calls = Arc::new(Self::new(event_loop, Waker::Descriptor(descriptor))?);
-        let read = calls.reader(py)?.getattr("read")?;
-        // A reader runs in the context in which it was added, which would be that of whoever happened to call first.
-        let nobodys = py.import("contextvars")?.getattr("Context")?.call0()?;
-        nobodys.call_method1("run", (event_loop.getattr("add_reader")?, number, read))?;
+        let calls = Arc::new(Self::new(event_loop, Waker::Descriptor(descriptor), EventLoop::new())?);
+        let read = calls.reader(event_loop.py())?.getattr("read")?;
+        add_reader(event_loop, number, &read)?;
         Ok(calls)
     }
 
@@ -59,7 +57,7 @@ impl Calls {
 
     /// For loops that can't.
     fn called(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()))?);
+        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()), EventLoop::BLIND)?);
         if let Waker::Loop(whom) = &calls.queue.waker {
             // It was made above and nobody else has set it.
             let _ = whom.set(Arc::downgrade(&calls));
@@ -79,6 +77,14 @@ pub(crate) fn call_soon(calls: &Weak<Calls>) {
     };
     // No Python: the interpreter ends. An exception: the loop was closed, and nobody is left who waits.
     spawn_waiting(move || drop(Python::try_attach(call)));
+}
+
+/// Has `event_loop` call `read` when there is something to read.
+#[cfg(unix)]
+pub(crate) fn add_reader(event_loop: &Bound<'_, PyAny>, number: i32, read: &Bound<'_, PyAny>) -> PyResult<()> {
+    // A reader runs in the context in which it was added, which would be that of whoever happened to call first.
+    let nobodys = event_loop.py().import("contextvars")?.getattr("Context")?.call0()?;
+    nobodys.call_method1("run", (event_loop.getattr("add_reader")?, number, read)).map(drop)
 }
 
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {

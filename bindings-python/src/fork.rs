@@ -11,6 +11,10 @@ use crate::runtime;
 #[cfg(unix)]
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// How often it looks meanwhile.
+#[cfg(unix)]
+const GLANCE: Duration = Duration::from_millis(1);
+
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static FORKING: AtomicBool = AtomicBool::new(false);
 
@@ -41,13 +45,15 @@ pub(crate) fn watch() {
 /// much longer than a call of the store takes: a call may wait for a sender, which may wait for this thread.
 #[cfg(unix)]
 extern "C" fn come_to_rest() {
-    let Some(desk) = runtime::desk() else { return };
+    let Some(engine) = runtime::running() else { return };
     let until = Instant::now() + PATIENCE;
-    while desk.calls_under_way() && Instant::now() < until {
-        thread::yield_now();
+    while engine.desk.calls_under_way() && Instant::now() < until {
+        // What this thread has begun and would read itself.
+        engine.jobs.delegate();
+        thread::sleep(GLANCE);
     }
     FORKING.store(true, Ordering::SeqCst);
-    while !desk.at_rest() {
+    while !engine.desk.at_rest() {
         thread::yield_now();
     }
 }

@@ -26,6 +26,8 @@ mod queue;
 mod results;
 mod runtime;
 mod sessions;
+#[cfg(unix)]
+mod socket;
 mod tokens;
 mod totp;
 mod wake;

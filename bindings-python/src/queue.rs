@@ -52,6 +52,13 @@ pub(crate) fn wake_readers() {
     UNTOLD.with_borrow_mut(|queues| queues.drain(..).for_each(|queue| queue.waker.wake()));
 }
 
+/// The same, but for one whose reader is this thread.
+pub(crate) fn wake_other_readers(but: &Arc<Queue>) {
+    let others = |queues: &mut Vec<Arc<Queue>>| queues.drain(..).filter(|queue| !Arc::ptr_eq(queue, but)).collect();
+    let others: Vec<_> = UNTOLD.with_borrow_mut(others);
+    others.iter().for_each(|queue| queue.waker.wake());
+}
+
 impl Queue {
     pub(crate) fn new(waker: Waker) -> Arc<Self> {
         Arc::new(Self { news: Mutex::default(), waker })

@@ -1,43 +1,52 @@
-//! For hosts with an event loop of their own, such as Node and Python: a call begins on the host's thread and ends on the
-//! runtime's.
+//! For hosts with an event loop of their own, such as Node and Python: a call begins on the host's thread, and ends there
+//! if the host's loop can watch sockets.
 //!
-//! To have another thread begin costs a system call and the time that thread takes to wake up, which is more than the call
-//! itself. So the host's thread takes a call as far as it goes without waiting, and what its calls want to send goes
-//! out when the host says that its turn is over: by the host's thread, all at once.
+//! To have another thread begin or end it costs system calls and the time that thread takes to wake up, which is more than
+//! the call itself. So the host's thread takes a call as far as it goes without waiting, and what its calls want to send
+//! goes out when the host says that its turn is over: by the host's thread, all at once. The socket is then watched by
+//! the host's loop, which has it read by [`Jobs::read`] and the calls taken further. The runtime does what needs time to
+//! pass, and stands in for a host whose loop doesn't run.
 
-use std::cell::Cell;
+mod job;
+mod turn;
+mod watch;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use tokio::time::sleep;
+
+use self::job::Job;
+pub(crate) use self::turn::{Turn, postpone};
+pub(crate) use self::watch::{Choice, Glance, Outlet, Watched, Watcher};
+pub use self::watch::{EventLoop, Watch};
 
 /// What a call does; its outcome is told by itself.
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How often the runtime looks while there are calls: well below the deadline of one.
 ///
-/// It sends what is left of a turn that doesn't end, of a host that computes or has stopped. And while this timer waits,
-/// the later ones of the calls need not interrupt the runtime, which tokio does with a system call for every timer that
-/// may be the next.
+/// It sends what is left of a turn that doesn't end, and reads what the host's loop doesn't, of a host that computes or has
+/// stopped. And while this timer waits, the later ones of the calls need not interrupt the runtime, which tokio does with
+/// a system call for every timer that may be the next.
 const TICK: Duration = Duration::from_millis(50);
 
-/// So many calls do not wait for the end of the turn: while the host makes more, the store may begin with these. The
-/// parts after it are larger and larger.
-const PART: usize = 4;
-
-/// Calls under way. What they wait for wakes them on the runtime's thread, where [`Jobs::run`] takes them further.
+/// Calls under way.
 pub struct Jobs {
+    /// For the runtime to take further.
     ready: Mutex<Vec<Arc<Job>>>,
     runner: AtomicWaker,
     /// Where calls left something to send.
     unsent: Mutex<Vec<Arc<dyn Outlet>>>,
+    /// What a loop of the host's watches.
+    watched: Mutex<Vec<Weak<dyn Outlet>>>,
     /// Whether the timer runs.
     ticking: AtomicBool,
     /// Whether a call began since it last ran out.
@@ -52,33 +61,54 @@ impl Jobs {
             ready: Mutex::new(Vec::new()),
             runner: AtomicWaker::new(),
             unsent: Mutex::new(Vec::new()),
+            watched: Mutex::new(Vec::new()),
             ticking: AtomicBool::new(false),
             busy: AtomicBool::new(false),
         }
     }
 
-    /// Begins a call on this thread, a host's, inside of the runtime. [`Jobs::end_turn`] is to follow soon.
-    pub fn start(&'static self, call: Call) {
-        self.busy.store(true, Ordering::SeqCst);
-        if !self.ticking.swap(true, Ordering::SeqCst) {
-            self.runner.wake();
-        }
-        let job = Arc::new(Job { jobs: self, call: Mutex::new(Some(call)), waits: AtomicBool::new(false) });
-        let outer = TURN.with(|turn| turn.of.replace(Some(self)));
-        job.advance();
-        let is_part = TURN.with(|turn| {
-            turn.of.set(outer);
-            turn.counted()
-        });
-        if is_part {
-            self.send();
+    /// Begins a call on this thread, which runs `event_loop`, inside of the runtime. [`Jobs::end_turn`] is to follow soon.
+    pub fn start(&'static self, event_loop: EventLoop, call: Call) {
+        self.keep_ticking();
+        let turn = Turn { jobs: self, event_loop };
+        let job = Job::new(self, call);
+        turn::within(turn, || job.advance());
+        if turn::count_call() {
+            self.send(turn);
         }
     }
 
-    /// Sends what the calls have to send.
-    pub fn end_turn(&self) {
-        TURN.with(Turn::end);
-        self.send();
+    /// Sends what the calls have to send, inside of the runtime. What `event_loop` is to watch from now on: whenever
+    /// it may be read, that is for [`Jobs::read`].
+    pub fn end_turn(&'static self, event_loop: EventLoop) -> Vec<Watch> {
+        turn::end();
+        self.send(Turn { jobs: self, event_loop });
+        turn::take_watches()
+    }
+
+    /// Reads what has arrived, on the thread that runs the loop, inside of the runtime, and takes the calls further that
+    /// waited for it. Whether there is more to watch.
+    pub fn read(&'static self, watch: &Watch) -> bool {
+        let turn = Turn { jobs: self, event_loop: watch.event_loop() };
+        let (goes_on, woken) = turn::collecting_woken(|| watch.read());
+        if !woken.is_empty() {
+            turn::within(turn, || woken.iter().for_each(Job::advance));
+            self.send(turn);
+        }
+        goes_on
+    }
+
+    /// Has the runtime send and read what the host's threads would. Whether there are calls that wait for an answer.
+    pub fn delegate(&self) -> bool {
+        let unsent = mem::take(&mut *lock(&self.unsent));
+        unsent.iter().for_each(|outlet| outlet.delegate());
+        let mut any = false;
+        lock(&self.watched).retain(|outlet| {
+            let glance = outlet.upgrade().map_or(Glance::Over, |outlet| outlet.glance());
+            any |= matches!(glance, Glance::Waiting);
+            !matches!(glance, Glance::Over)
+        });
+        any
     }
 
     /// The runtime's part of all calls, for ever.
@@ -87,9 +117,8 @@ impl Jobs {
         poll_fn(|context| {
             self.runner.register(context.waker());
             if tick.as_mut().poll(context).is_ready() && self.ticking.load(Ordering::SeqCst) {
-                let unsent = mem::take(&mut *lock(&self.unsent));
-                unsent.iter().for_each(|outlet| outlet.delegate());
-                if self.is_needed() {
+                let waited_for = self.delegate();
+                if self.is_needed(waited_for) {
                     tick.set(sleep(TICK));
                     let _ = tick.as_mut().poll(context);
                 }
@@ -102,9 +131,25 @@ impl Jobs {
         .await
     }
 
+    /// Has the runtime look after `outlet` for as long as a loop watches it.
+    pub(crate) fn look_after(&self, outlet: Weak<dyn Outlet>) {
+        let mut watched = lock(&self.watched);
+        if !watched.iter().any(|known| known.ptr_eq(&outlet)) {
+            watched.push(outlet);
+        }
+    }
+
+    /// Has the timer run.
+    pub(crate) fn keep_ticking(&self) {
+        self.busy.store(true, Ordering::SeqCst);
+        if !self.ticking.swap(true, Ordering::SeqCst) {
+            self.runner.wake();
+        }
+    }
+
     /// Whether the timer is to run once more.
-    fn is_needed(&self) -> bool {
-        if self.busy.swap(false, Ordering::SeqCst) {
+    fn is_needed(&self, waited_for: bool) -> bool {
+        if self.busy.swap(false, Ordering::SeqCst) || waited_for {
             return true;
         }
         self.ticking.store(false, Ordering::SeqCst);
@@ -114,88 +159,9 @@ impl Jobs {
         needed
     }
 
-    fn send(&self) {
+    fn send(&self, turn: Turn) {
         let unsent = mem::take(&mut *lock(&self.unsent));
-        unsent.into_iter().for_each(|outlet| outlet.flush());
-    }
-}
-
-/// Something that calls leave what they have to send with.
-pub(crate) trait Outlet: Send + Sync {
-    /// Sends it, on this thread if it can.
-    fn flush(self: Arc<Self>);
-
-    /// Has it sent by its own task.
-    fn delegate(&self);
-}
-
-/// Has `outlet` flushed at the end of this thread's turn, if a call begins here right now.
-pub(crate) fn postpone(outlet: &Arc<impl Outlet + 'static>) -> bool {
-    let Some(jobs) = TURN.with(|turn| turn.of.get()) else { return false };
-    lock(&jobs.unsent).push(Arc::clone(outlet) as Arc<dyn Outlet>);
-    true
-}
-
-struct Turn {
-    /// Among what a call begins, at the moment.
-    of: Cell<Option<&'static Jobs>>,
-    /// So many began.
-    calls: Cell<usize>,
-    /// When so many did, the next part goes out.
-    part: Cell<usize>,
-}
-
-thread_local! {
-    static TURN: Turn = const { Turn { of: Cell::new(None), calls: Cell::new(0), part: Cell::new(PART) } };
-}
-
-impl Turn {
-    /// One more call began. Whether another part is complete.
-    fn counted(&self) -> bool {
-        self.calls.set(self.calls.get() + 1);
-        let complete = self.calls.get() == self.part.get();
-        if complete {
-            self.part.set(self.part.get().saturating_mul(2));
-        }
-        complete
-    }
-
-    fn end(&self) {
-        self.calls.set(0);
-        self.part.set(PART);
-    }
-}
-
-struct Job {
-    jobs: &'static Jobs,
-    /// Gone at its end.
-    call: Mutex<Option<Call>>,
-    /// Whether it is among those that are ready.
-    waits: AtomicBool,
-}
-
-impl Job {
-    fn advance(self: &Arc<Self>) {
-        self.waits.store(false, Ordering::SeqCst);
-        let mut call = lock(&self.call);
-        let Some(running) = call.as_mut() else { return };
-        let waker = Waker::from(Arc::clone(self));
-        if running.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-            *call = None;
-        }
-    }
-}
-
-impl Wake for Job {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.waits.swap(true, Ordering::SeqCst) {
-            lock(&self.jobs.ready).push(Arc::clone(self));
-            self.jobs.runner.wake();
-        }
+        unsent.into_iter().filter_map(|outlet| outlet.flush(turn)).for_each(turn::keep_watch);
     }
 }
 

@@ -7,6 +7,8 @@ mod link;
 mod route;
 mod script;
 mod sentinel;
+#[cfg_attr(not(unix), path = "redis/no_socket.rs")]
+mod socket;
 
 use self::link::Link;
 use super::breaker::PARTITIONS;

@@ -105,7 +105,7 @@ impl Link {
     /// The servers that hold keys, for [`Link::run_at`]: of a Cluster all masters, otherwise the one.
     pub(super) async fn masters(&self) -> Result<Vec<Option<String>>> {
         match self.0.live().await?.connection {
-            Connection::One(..) => Ok(vec![None]),
+            Connection::One(_) => Ok(vec![None]),
             Connection::Cluster(mut cluster) => {
                 let masters = cluster::masters(&mut cluster).await.map_err(|e| self.0.failure(e))?;
                 Ok(masters.into_iter().map(Some).collect())
@@ -156,7 +156,11 @@ impl Shared {
 
     fn usable(&self) -> Option<Live> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().filter(|live| live.alive.load(Ordering::Acquire)).cloned()
+        let is_alive = |live: &&Live| {
+            live.connection.look();
+            live.alive.load(Ordering::Acquire)
+        };
+        current.as_ref().filter(is_alive).cloned()
     }
 
     async fn connect(&self) -> Result<Live, RedisError> {

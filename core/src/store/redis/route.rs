@@ -20,6 +20,9 @@ use url::Url;
 use super::cluster;
 use super::driver::{Hold, drive};
 use super::sentinel::Sentinels;
+use super::socket::Control;
+#[cfg(unix)]
+use super::socket::{Plain, Socket};
 use crate::error::{Error, Result};
 
 /// Where to connect to.
@@ -41,14 +44,24 @@ pub(super) enum Connection {
 pub(super) struct One {
     connection: MultiplexedConnection,
     /// Unless the library drives it.
-    _driver: Option<Arc<Hold>>,
+    driver: Option<Arc<Hold>>,
 }
 
 impl Connection {
     pub(super) async fn send(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
-            Connection::One(one) => one.connection.send_packed_command(command).await,
+            Connection::One(one) => {
+                let _asked = one.driver.as_deref().map(Hold::ask);
+                one.connection.send_packed_command(command).await
+            }
             Connection::Cluster(cluster) => cluster::send(cluster, command).await,
+        }
+    }
+
+    /// Looks whether it has ended, if that may have gone unnoticed.
+    pub(super) fn look(&self) {
+        if let Connection::One(One { driver: Some(driver), .. }) = self {
+            driver.look();
         }
     }
 }
@@ -91,13 +104,19 @@ impl Route {
             ConnectionAddr::Tcp(host, port) => {
                 let stream = TcpStream::connect((&**host, *port)).await?;
                 stream.set_nodelay(info.tcp_settings().nodelay())?;
-                driven(info, stream, config).await
+                #[cfg(unix)]
+                return watchable(info, Socket::<std::net::TcpStream>::new(stream)?, config).await;
+                #[cfg(not(unix))]
+                driven(info, stream, None, config).await
             }
             #[cfg(unix)]
-            ConnectionAddr::Unix(path) => driven(info, UnixStream::connect(path).await?, config).await,
+            ConnectionAddr::Unix(path) => {
+                let stream = UnixStream::connect(path).await?;
+                watchable(info, Socket::<std::os::unix::net::UnixStream>::new(stream)?, config).await
+            }
             _ => {
                 let connected = client.get_multiplexed_async_connection_with_config(config).await;
-                connected.map(|connection| Connection::One(One { connection, _driver: None }))
+                connected.map(|connection| Connection::One(One { connection, driver: None }))
             }
         }
     }
@@ -137,14 +156,30 @@ impl Route {
     }
 }
 
+/// A connection by a socket that a host's event loop can watch.
+#[cfg(unix)]
+async fn watchable<T: Plain>(
+    info: &ConnectionInfo,
+    socket: Socket<T>,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<Connection> {
+    let control = socket.control();
+    driven(info, socket, Some(control), config).await
+}
+
 /// A connection that is driven by us, so that a thread of the host's can do it too.
-async fn driven<S>(info: &ConnectionInfo, stream: S, config: &AsyncConnectionConfig) -> RedisResult<Connection>
+async fn driven<S>(
+    info: &ConnectionInfo,
+    stream: S,
+    control: Option<Arc<Control>>,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let greeted = MultiplexedConnection::new_with_config(info.redis_settings(), stream, config.clone());
     let (connection, work) = greeted.await?;
-    Ok(Connection::One(One { connection, _driver: Some(Arc::new(drive(work))) }))
+    Ok(Connection::One(One { connection, driver: Some(Arc::new(drive(work, control))) }))
 }
 
 /// The deadline is counted by the layer above, over connecting and answering together.

@@ -1,5 +1,5 @@
 import { optionalText, text, wholeNumber } from "./arguments.cjs";
-import { type Connection, type News, headersOf, values } from "./bridge.cjs";
+import { type Connection, type News, values } from "./bridge.cjs";
 import { OncecodeError } from "./errors.cjs";
 
 /** Whom {@link Limits.hit} counts: `key`, `ip` or both, which then are counted each for itself. */
@@ -166,14 +166,18 @@ function costOf({ cost }: HitRequest): number | undefined {
   return cost === undefined ? undefined : wholeNumber("cost", cost);
 }
 
-function quota(limit: string, [, , max, remaining, resetsInMs, state, headers]: News): Quota {
+function quota(limit: string, news: News): Quota {
+  const state = news[5] as number;
+  const headers: Record<string, string> = { "RateLimit-Policy": news[6] as string, RateLimit: news[7] as string };
+  const retryAfterSeconds = Math.floor(state / 4);
+  if (retryAfterSeconds > 0) headers["Retry-After"] = String(retryAfterSeconds);
   return {
     limit,
-    allowed: ((state as number) & 1) === 1,
-    max: max as number,
-    remaining: remaining as number,
-    resetsInSeconds: (resetsInMs as number) / 1000,
-    degraded: ((state as number) & 2) === 2,
-    headers: headersOf(headers as string),
+    allowed: (state & 1) === 1,
+    max: news[2] as number,
+    remaining: news[3] as number,
+    resetsInSeconds: (news[4] as number) / 1000,
+    degraded: (state & 2) === 2,
+    headers,
   };
 }

@@ -81,8 +81,10 @@ impl Reply {
                 row.number(quota.max.into())?;
                 row.number(quota.remaining.into())?;
                 row.number(quota.resets_in.as_millis() as f64)?;
-                row.number(f64::from(u8::from(quota.allowed) + 2 * u8::from(quota.degraded)))?;
-                row.text(&lines(quota.headers(false)))
+                let flags = u64::from(quota.allowed) + 2 * u64::from(quota.degraded);
+                row.number((flags + 4 * quota.retry_after_seconds().unwrap_or(0)) as f64)?;
+                row.text(&quota.policy_header())?;
+                row.text(&quota.state_header())
             }
             Reply::Sent(sent) => {
                 challenge(row, &sent.id, sent.expires_at_ms, sent.resend_at_ms, sent.attempts_left)?;

@@ -116,6 +116,13 @@ impl Calls {
         self.pass_on(py)
     }
 
+    /// The same from the loop. Who is woken by news makes the next calls, which go out right after.
+    pub(crate) fn pass_on_in_turn(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let passed = self.pass_on_here(py);
+        self.end_turn_soon(py)?;
+        passed
+    }
+
     /// Notes down a new call.
     fn add(&self, py: Python<'_>, hooks: &Py<Hooks>) -> PyResult<(CallId, Caller)> {
         let logs = hooks.get().log_events(py)?;
@@ -218,7 +225,7 @@ pub(crate) struct Reader {
 impl Reader {
     fn read(&self, py: Python<'_>) -> PyResult<()> {
         self.calls.queue.waker.calm();
-        self.calls.pass_on(py)
+        self.calls.pass_on_in_turn(py)
     }
 
     fn end_turn(&self, py: Python<'_>) -> PyResult<()> {

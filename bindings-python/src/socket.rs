@@ -42,7 +42,7 @@ impl SocketReader {
             let number = self.watch.as_fd().as_raw_fd();
             self.calls.event_loop.call_method1(py, intern!(py, "remove_reader"), (number,))?;
         }
-        self.calls.pass_on_here(py)
+        self.calls.pass_on_in_turn(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

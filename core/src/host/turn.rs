@@ -9,7 +9,7 @@ use super::{EventLoop, Jobs, Outlet, Watch, lock};
 
 /// So many calls do not wait for the end of the turn: while the host makes more, the store may begin with these. The
 /// parts after it are larger and larger.
-pub(super) const PART: usize = 4;
+pub(super) const PART: usize = 8;
 
 /// Whose calls are at work.
 #[derive(Clone, Copy, Debug)]

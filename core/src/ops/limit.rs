@@ -105,7 +105,7 @@ impl Limits {
         let core = Arc::clone(&self.core);
         Box::pin(async move {
             let core = core.open()?;
-            for key in core.subjects(&request)? {
+            for key in core.subjects(&request, &*core.rule(&request.limit)?)? {
                 core.store.take(&key).await?;
                 core.local.take(&key).await?;
             }
@@ -126,7 +126,7 @@ impl Limits {
 impl Core {
     async fn ask(&self, request: &HitRequest, cost: u32) -> Result<Quota> {
         let rule = self.rule(&request.limit)?;
-        let subjects = self.subjects(request)?;
+        let subjects = self.subjects(request, &rule)?;
         let least = rule.rates.iter().map(|rate| rate.max).min().unwrap_or(0);
         if cost > least || request.cost == Some(0) {
             return Err(Error::argument("cost must be from 1 to the limit's maximum"));
@@ -135,6 +135,10 @@ impl Core {
             let whole = |rate: &Rate| Room { remaining: rate.max, resets_in: Duration::ZERO, retry_in: Duration::ZERO };
             let rooms = rule.rates.iter().map(whole).collect();
             return Ok(Quota::new(&request.limit, &rule.rates, Hits { allowed: true, rooms }, false));
+        }
+        let mut subjects = subjects;
+        if subjects.len() == 1 && let Some(key) = subjects.pop() {
+            return self.decide(&request.limit, &rule, key, cost).await;
         }
         let answers = subjects.into_iter().map(|key| self.decide(&request.limit, &rule, key, cost));
         let quotas = futures::future::try_join_all(answers).await?;
@@ -158,7 +162,7 @@ impl Core {
 
     async fn give_back(&self, request: &HitRequest, cost: u32) -> Result<()> {
         let rule = self.rule(&request.limit)?;
-        let subjects = self.subjects(request)?;
+        let subjects = self.subjects(request, &rule)?;
         if self.settings.limits_off {
             return Ok(());
         }
@@ -180,8 +184,8 @@ impl Core {
     }
 
     /// The keys that are counted: of `ip`, of `key`, or of both.
-    fn subjects(&self, request: &HitRequest) -> Result<Vec<Key>> {
-        let kind = if self.rule(&request.limit)?.is_single() { "limit" } else { "limits" };
+    fn subjects(&self, request: &HitRequest, rule: &LimitRule) -> Result<Vec<Key>> {
+        let kind = if rule.is_single() { "limit" } else { "limits" };
         let key = |how: &str, who: &str| self.keys.key(&self.ring, kind, &[&request.limit, how, who]);
         let mut keys = Vec::with_capacity(2);
         if let Some(ip) = &request.ip {

@@ -1,5 +1,6 @@
 //! What is left of a limit, and how HTTP says so.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::store::{Hits, Rate};
@@ -81,15 +82,7 @@ impl Quota {
     /// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-10 writes them, `Retry-After` on a
     /// refusal alone, and with `legacy` `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now).
     pub fn headers(&self, legacy: bool) -> Vec<(&'static str, String)> {
-        let name = |at: usize| if at == 0 { self.limit.clone() } else { format!("{}-{}", self.limit, at + 1) };
-        let list = |item: &dyn Fn(&Window) -> String| {
-            let items = self.windows.iter().enumerate().map(|(at, w)| format!("\"{}\";{}", name(at), item(w)));
-            items.collect::<Vec<_>>().join(", ")
-        };
-        let mut headers = vec![
-            ("RateLimit-Policy", list(&|w| format!("q={};w={}", w.max, w.seconds))),
-            ("RateLimit", list(&|w| format!("r={};t={}", w.remaining, w.resets))),
-        ];
+        let mut headers = vec![("RateLimit-Policy", self.policy_header()), ("RateLimit", self.state_header())];
         headers.extend(self.retry_after_seconds().map(|s| ("Retry-After", s.to_string())));
         if legacy {
             headers.push(("X-RateLimit-Limit", self.max.to_string()));
@@ -97,6 +90,30 @@ impl Quota {
             headers.push(("X-RateLimit-Reset", seconds(self.resets_in).to_string()));
         }
         headers
+    }
+
+    /// The value of `RateLimit-Policy` alone: what the windows allow.
+    pub fn policy_header(&self) -> String {
+        self.list(|item, window| write!(item, "q={};w={}", window.max, window.seconds))
+    }
+
+    /// The value of `RateLimit` alone: what is left in them.
+    pub fn state_header(&self) -> String {
+        self.list(|item, window| write!(item, "r={};t={}", window.remaining, window.resets))
+    }
+
+    /// A structured field's list with an item for each window, which the limit's name and its place name.
+    fn list(&self, parameters: impl Fn(&mut String, &Window) -> fmt::Result) -> String {
+        let mut list = String::with_capacity(self.windows.len() * (self.limit.len() + 32));
+        for (at, window) in self.windows.iter().enumerate() {
+            let written = match at {
+                0 => write!(list, "\"{}\";", self.limit),
+                _ => write!(list, ", \"{}-{}\";", self.limit, at + 1),
+            };
+            // Text takes whatever is written to it.
+            let _ = written.and_then(|()| parameters(&mut list, window));
+        }
+        list
     }
 }
 

@@ -9,7 +9,7 @@ use oncecode::{BoxFuture, Result};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::IntoPyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use slab::Slab;
 
@@ -37,7 +37,7 @@ pub(crate) fn call<T: Answer>(
         calls.release(call);
         return passed.and_then(|()| into_python(py, outcome));
     }
-    let future = calls.create_future.call0(py)?;
+    let future = calls.future.create(py)?;
     calls.table()[call].future = Some(future.clone_ref(py));
     let queue = Arc::clone(&calls.queue);
     let running = caller::run(caller, operation).map(move |outcome| {
@@ -60,7 +60,7 @@ pub(crate) struct Calls {
     number: EventLoop,
     /// The end of this turn is on the loop's list.
     ending: AtomicBool,
-    create_future: Py<PyAny>,
+    future: FutureOf,
     table: Mutex<Slab<Call>>,
 }
 
@@ -81,7 +81,7 @@ impl Calls {
             generation: generation(),
             number,
             ending: AtomicBool::new(false),
-            create_future: create_future(event_loop)?,
+            future: FutureOf::new(event_loop)?,
             table: Mutex::default(),
         })
     }
@@ -241,7 +241,8 @@ impl Reader {
 impl Calls {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
-        visit.call(&self.create_future)?;
+        visit.call(&self.future.class)?;
+        visit.call(&self.future.of_loop)?;
         let Ok(table) = self.table.try_lock() else { return Ok(()) };
         table.iter().try_for_each(|(_, call)| {
             visit.call(&call.future)?;
@@ -251,12 +252,22 @@ impl Calls {
     }
 }
 
-/// What `event_loop.create_future` would make, without a function written in Python between.
-fn create_future(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-    let py = event_loop.py();
-    let of_loop = [("loop", event_loop)].into_py_dict(py)?;
-    let partial = py.import("functools")?.getattr("partial")?;
-    partial.call((py.import("asyncio")?.getattr("Future")?,), Some(&of_loop)).map(Bound::unbind)
+/// Makes what `event_loop.create_future` would, without a function written in Python between.
+struct FutureOf {
+    class: Py<PyAny>,
+    of_loop: Py<PyDict>,
+}
+
+impl FutureOf {
+    fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = event_loop.py();
+        let class = py.import("asyncio")?.getattr("Future")?.unbind();
+        Ok(Self { class, of_loop: [("loop", event_loop)].into_py_dict(py)?.unbind() })
+    }
+
+    fn create(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.class.call(py, (), Some(self.of_loop.bind(py)))
+    }
 }
 
 fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {

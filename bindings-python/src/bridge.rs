@@ -1,7 +1,7 @@
 //! Calls from an event loop, and how what happens to them gets back to it: all that is ready with one wake-up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use futures::FutureExt;
 use oncecode::host::EventLoop;
@@ -23,11 +23,13 @@ use crate::wake::Waker;
 
 /// Starts an operation. Gives its result if it is there at once, else an `asyncio.Future`.
 ///
-/// The operation runs to its end whatever becomes of the future, so that nothing is ever half done.
+/// The operation runs to its end whatever becomes of the future, so that nothing is ever half done. It is begun `here`
+/// unless it computes for long before it first waits, as opening a client does.
 pub(crate) fn call<T: Answer>(
     py: Python<'_>,
     hooks: &Py<Hooks>,
     instant: bool,
+    here: bool,
     mut operation: BoxFuture<'static, Result<T>>,
 ) -> PyResult<Py<PyAny>> {
     let calls = Calls::of_running_loop(py)?;
@@ -43,6 +45,10 @@ pub(crate) fn call<T: Answer>(
     let running = caller::run(caller, operation).map(move |outcome| {
         queue.push(call, News::Done(Box::new(|py| into_python(py, outcome))));
     });
+    if !here {
+        runtime::spawn(running);
+        return Ok(future);
+    }
     match runtime::start(calls.number, running) {
         // Nothing that may come in this turn is worth the wait.
         true => calls.end_turn(py)?,
@@ -58,7 +64,9 @@ pub(crate) struct Calls {
     pub(crate) generation: u32,
     /// The loop, as the runtime knows it.
     number: EventLoop,
-    /// The end of this turn is on the loop's list.
+    /// What the loop calls at the end of a turn.
+    end: OnceLock<Py<TurnEnd>>,
+    /// That is on the loop's list.
     ending: AtomicBool,
     future: FutureOf,
     table: Mutex<Slab<Call>>,
@@ -80,6 +88,7 @@ impl Calls {
             queue: Queue::new(waker),
             generation: generation(),
             number,
+            end: OnceLock::new(),
             ending: AtomicBool::new(false),
             future: FutureOf::new(event_loop)?,
             table: Mutex::default(),
@@ -106,8 +115,11 @@ impl Calls {
         if self.ending.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let end = self.reader(py)?.getattr(intern!(py, "end_turn"))?;
-        self.event_loop.call_method1(py, intern!(py, "call_soon"), (end,)).map(drop)
+        if self.end.get().is_none() {
+            // Who was faster made the same.
+            let _ = self.end.set(Py::new(py, TurnEnd { calls: Arc::downgrade(self) })?);
+        }
+        self.event_loop.call_method1(py, intern!(py, "call_soon"), (self.end.get(),)).map(drop)
     }
 
     /// Passes on all news on the thread where calls were just taken further.
@@ -228,13 +240,23 @@ impl Reader {
         self.calls.pass_on_in_turn(py)
     }
 
-    fn end_turn(&self, py: Python<'_>) -> PyResult<()> {
-        self.calls.ending.store(false, Ordering::Relaxed);
-        self.calls.end_turn(py)
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
         self.calls.traverse(&visit)
+    }
+}
+
+/// Ends a turn. It doesn't own the calls, which own it.
+#[pyclass(frozen, module = "oncecode._native")]
+struct TurnEnd {
+    calls: Weak<Calls>,
+}
+
+#[pymethods]
+impl TurnEnd {
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(calls) = self.calls.upgrade() else { return Ok(()) };
+        calls.ending.store(false, Ordering::Relaxed);
+        calls.end_turn(py)
     }
 }
 

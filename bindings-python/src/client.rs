@@ -120,8 +120,11 @@ impl Client {
     }
 
     fn run<T: Answer>(&self, py: Python<'_>, operation: BoxFuture<'static, Result<T>>) -> PyResult<Py<PyAny>> {
-        let call = if self.waits { blocking::call } else { bridge::call };
-        call(py, &self.hooks, self.line.origin.instant(), operation)
+        let instant = self.line.origin.instant();
+        match self.waits {
+            true => blocking::call(py, &self.hooks, instant, operation),
+            false => bridge::call(py, &self.hooks, instant, self.line.is_open(), operation),
+        }
     }
 }
 
@@ -193,6 +196,10 @@ impl Line {
             *connection = Connection::new();
         }
         Arc::clone(&connection)
+    }
+
+    fn is_open(&self) -> bool {
+        self.connection().once.get().is_some()
     }
 
     fn close(&self) -> BoxFuture<'static, Result<()>> {

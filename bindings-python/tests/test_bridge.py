@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import gc
 import os
+import pathlib
+import re
 import threading
 import time
 import weakref
@@ -142,6 +144,47 @@ def test_a_loop_that_is_stopped_with_calls_outstanding_is_harmless(redis, new_lo
     del outstanding, loop
     gc.collect()
     assert run(new_loop, flow(once, PHONE)) == PHONE
+
+
+def test_a_call_wakes_no_other_thread(redis, options):
+    async def main():
+        async with await oncecode.Oncecode.open(redis, **options, deadline_ms=5000) as once:
+            await flow(once, PHONE)
+            before, begin = wake_ups(), time.monotonic()
+            for to in phones(200):
+                await flow(once, to)
+            looks = (time.monotonic() - begin) / 0.05
+            assert wake_ups() - before < 40 + 2 * looks, "for 400 calls"
+
+    for new_loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        run(new_loop, main())
+
+
+def wake_ups():
+    """How often the runtime's thread has slept."""
+    tasks = pathlib.Path("/proc/self/task").iterdir()
+    ours = [task for task in tasks if (task / "comm").read_text().strip() == "oncecode"]
+    assert len(ours) == 1
+    status = (ours[0] / "status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+
+
+def test_answers_come_in_time_though_the_loop_does_not_run(redis, new_loop, options):
+    deadline = 0.25
+
+    async def main():
+        async with await oncecode.Oncecode.open(
+            redis, **options, deadline_ms=int(deadline * 1000)
+        ) as once:
+            for purpose in ("login", "payment"):
+                sent = once.codes._native.issue(PHONE, purpose, None, None, None)
+                until = time.monotonic() + 2 * deadline
+                while time.monotonic() < until:
+                    pass  # What an app should not do, and does.
+                code = (await sent).code
+                await once.codes.verify(to=PHONE, purpose=purpose, code=code)
+
+    run(new_loop, main())
 
 
 async def test_wait_for_gives_up_and_the_operation_runs_on(redis, options):

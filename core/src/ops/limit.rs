@@ -137,7 +137,9 @@ impl Core {
             return Ok(Quota::new(&request.limit, &rule.rates, Hits { allowed: true, rooms }, false));
         }
         let mut subjects = subjects;
-        if subjects.len() == 1 && let Some(key) = subjects.pop() {
+        if subjects.len() == 1
+            && let Some(key) = subjects.pop()
+        {
             return self.decide(&request.limit, &rule, key, cost).await;
         }
         let answers = subjects.into_iter().map(|key| self.decide(&request.limit, &rule, key, cost));

@@ -112,14 +112,16 @@ impl Calls {
 
     /// Calls of one turn of the loop go out together.
     fn end_turn_soon(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        if self.ending.swap(true, Ordering::Relaxed) {
+        if self.ending.load(Ordering::Relaxed) {
             return Ok(());
         }
         if self.end.get().is_none() {
             // Who was faster made the same.
             let _ = self.end.set(Py::new(py, TurnEnd { calls: Arc::downgrade(self) })?);
         }
-        self.event_loop.call_method1(py, intern!(py, "call_soon"), (self.end.get(),)).map(drop)
+        let listed = self.event_loop.call_method1(py, intern!(py, "call_soon"), (self.end.get(),));
+        self.ending.store(listed.is_ok(), Ordering::Relaxed);
+        listed.map(drop)
     }
 
     /// Passes on all news on the thread where calls were just taken further.

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{aead, hmac};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::jws::{self, Keys};
@@ -186,10 +186,26 @@ fn expand(secret: &Secret, usage: &str) -> hmac::Tag {
 
 fn sign<'a>(key: &hmac::Key, parts: impl Iterator<Item = &'a [u8]>) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
+    // Small parts are hashed together: each update has its price.
+    let (mut gathered, mut length) = ([0; 128], 0);
     for part in parts {
-        context.update(&(part.len() as u32).to_le_bytes());
-        context.update(part);
+        let prefix = (part.len() as u32).to_le_bytes();
+        for bytes in [&prefix[..], part] {
+            if gathered.len() - length < bytes.len() {
+                context.update(&gathered[..length]);
+                length = 0;
+            }
+            match gathered[length..].get_mut(..bytes.len()) {
+                Some(place) => {
+                    place.copy_from_slice(bytes);
+                    length += bytes.len();
+                }
+                None => context.update(bytes),
+            }
+        }
     }
+    context.update(&gathered[..length]);
+    gathered.zeroize();
     context.sign()
 }
 
@@ -212,6 +228,17 @@ mod tests {
     fn parts_do_not_run_into_each_other() {
         let ring = ring(&["s"]);
         assert!(ring.tag(&["a", "bc"]) != ring.tag(&["ab", "c"]));
+    }
+
+    #[test]
+    fn parts_of_any_length_are_signed_as_they_stand() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
+        let long = [7; 300];
+        for lengths in [[0, 0, 0], [1, 2, 3], [120, 1, 3], [120, 4, 0], [124, 0, 5], [125, 9, 300], [300, 128, 124]] {
+            let parts = lengths.map(|length| &long[..length]);
+            let plain: Vec<u8> = parts.iter().flat_map(|p| [&(p.len() as u32).to_le_bytes()[..], p].concat()).collect();
+            assert_eq!(sign(&key, parts.into_iter()).as_ref(), hmac::sign(&key, &plain).as_ref(), "{lengths:?}");
+        }
     }
 
     #[test]

@@ -136,12 +136,10 @@ impl Core {
             let rooms = rule.rates.iter().map(whole).collect();
             return Ok(Quota::new(&request.limit, &rule.rates, Hits { allowed: true, rooms }, false));
         }
-        let mut subjects = subjects;
-        if subjects.len() == 1
-            && let Some(key) = subjects.pop()
-        {
-            return self.decide(&request.limit, &rule, key, cost).await;
-        }
+        let subjects = match <[Key; 1]>::try_from(subjects) {
+            Ok([key]) => return self.decide(&request.limit, &rule, key, cost).await,
+            Err(several) => several,
+        };
         let answers = subjects.into_iter().map(|key| self.decide(&request.limit, &rule, key, cost));
         let quotas = futures::future::try_join_all(answers).await?;
         // The strictest speaks for all.
@@ -150,7 +148,8 @@ impl Core {
 
     async fn decide(&self, name: &str, rule: &LimitRule, key: Key, cost: u32) -> Result<Quota> {
         let quota = |hits, degraded| Quota::new(name, &rule.rates, hits, degraded);
-        match (hit(&*self.store, &rule.rates, &key, cost).await, rule.outage) {
+        let counted = Counted::new(&rule.rates, key);
+        match (hit(&*self.store, &counted, cost).await, rule.outage) {
             (Ok(hits), _) => Ok(quota(hits, false)),
             (Err(e), outage) if e.kind() != ErrorKind::StoreUnavailable || outage == Outage::Closed => Err(e),
             (Err(_), Outage::Open) => {
@@ -158,7 +157,7 @@ impl Core {
                     |rate: &Rate| Room { remaining: rate.max, resets_in: rate.window, retry_in: Duration::ZERO };
                 Ok(quota(Hits { allowed: true, rooms: rule.rates.iter().map(whole).collect() }, true))
             }
-            (Err(_), _) => Ok(quota(hit(&*self.local, &rule.rates, &key, cost).await?, true)),
+            (Err(_), _) => Ok(quota(hit(&*self.local, &counted, cost).await?, true)),
         }
     }
 
@@ -168,10 +167,11 @@ impl Core {
         if self.settings.limits_off {
             return Ok(());
         }
-        for key in &subjects {
-            match (give_back(&*self.store, &rule.rates, key, cost).await, rule.outage) {
+        for key in subjects {
+            let counted = Counted::new(&rule.rates, key);
+            match (give_back(&*self.store, &counted, cost).await, rule.outage) {
                 (Err(e), Outage::Local) if e.kind() == ErrorKind::StoreUnavailable => {
-                    give_back(&*self.local, &rule.rates, key, cost).await?;
+                    give_back(&*self.local, &counted, cost).await?;
                 }
                 (Err(e), Outage::Open) if e.kind() == ErrorKind::StoreUnavailable => {}
                 (outcome, _) => outcome?,
@@ -213,33 +213,45 @@ impl LimitRule {
     }
 }
 
-async fn hit(store: &dyn Store, rates: &[Rate], key: &Key, cost: u32) -> Result<Hits> {
-    let [Rate { algorithm: Algorithm::Fixed, max, window }] = *rates else {
-        let rates = Rates { key: key.clone(), rates: rates.to_vec() };
-        return store.hits(&rates, cost).await;
-    };
-    let gate = Gate { key: key.clone(), limit: Limit::new(max, window) };
-    // A look must not begin a window.
-    let found = if cost == 0 { store.get(key).await?.is_some() } else { true };
-    let room = match found {
-        true => {
-            let hit = store.hit(&gate, cost).await?;
-            let retry_in = if hit.allowed { Duration::ZERO } else { hit.resets_in };
-            return Ok(Hits {
-                allowed: hit.allowed,
-                rooms: vec![Room { remaining: hit.remaining, resets_in: hit.resets_in, retry_in }],
-            });
-        }
-        false => Room { remaining: max, resets_in: Duration::ZERO, retry_in: Duration::ZERO },
-    };
-    Ok(Hits { allowed: true, rooms: vec![room] })
+/// What a store counts: one fixed window is a plain counter.
+enum Counted {
+    One(Gate),
+    Several(Rates),
 }
 
-async fn give_back(store: &dyn Store, rates: &[Rate], key: &Key, cost: u32) -> Result<()> {
-    let [Rate { algorithm: Algorithm::Fixed, max, window }] = *rates else {
-        return store::give_back(store, &Rates { key: key.clone(), rates: rates.to_vec() }, cost).await;
+impl Counted {
+    fn new(rates: &[Rate], key: Key) -> Self {
+        match *rates {
+            [Rate { algorithm: Algorithm::Fixed, max, window }] => {
+                Self::One(Gate { key, limit: Limit::new(max, window) })
+            }
+            _ => Self::Several(Rates { key, rates: rates.to_vec() }),
+        }
+    }
+}
+
+async fn hit(store: &dyn Store, counted: &Counted, cost: u32) -> Result<Hits> {
+    let gate = match counted {
+        Counted::One(gate) => gate,
+        Counted::Several(rates) => return store.hits(rates, cost).await,
     };
-    store::give_back_count(store, &Gate { key: key.clone(), limit: Limit::new(max, window) }, cost).await
+    let zero = Duration::ZERO;
+    // A look must not begin a window.
+    if cost == 0 && store.get(&gate.key).await?.is_none() {
+        let room = Room { remaining: gate.limit.max, resets_in: zero, retry_in: zero };
+        return Ok(Hits { allowed: true, rooms: vec![room] });
+    }
+    let hit = store.hit(gate, cost).await?;
+    let retry_in = if hit.allowed { zero } else { hit.resets_in };
+    let room = Room { remaining: hit.remaining, resets_in: hit.resets_in, retry_in };
+    Ok(Hits { allowed: hit.allowed, rooms: vec![room] })
+}
+
+async fn give_back(store: &dyn Store, counted: &Counted, cost: u32) -> Result<()> {
+    match counted {
+        Counted::One(gate) => store::give_back_count(store, gate, cost).await,
+        Counted::Several(rates) => store::give_back(store, rates, cost).await,
+    }
 }
 
 fn refusal(quota: &Quota) -> Error {

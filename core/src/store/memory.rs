@@ -82,6 +82,10 @@ impl Slots {
     fn write(&mut self, key: &Key, value: Vec<u8>, ttl: Duration, now: u64) {
         self.writes += 1;
         let slot = Slot { value, version: self.writes, ends: now + challenge::millis(ttl) };
+        if let Some(known) = self.map.get_mut(key) {
+            *known = slot;
+            return;
+        }
         self.map.insert(key.clone(), slot);
         if self.map.len() >= self.sweep_at {
             self.map.retain(|_, slot| now < slot.ends);

@@ -38,7 +38,7 @@ impl Bridge {
     /// Sends what the calls of one turn have to send.
     #[napi]
     pub fn end_turn(&self, env: Env) {
-        for watch in runtime::end_turn(self.queue.event_loop) {
+        for watch in runtime::end_turn(self.queue.event_loop()) {
             watch::watch(env.raw(), &self.queue, watch);
         }
     }
@@ -93,14 +93,14 @@ where
 {
     let running = caller::run(caller_of(queue, call), operation);
     let queue = Arc::clone(queue);
-    runtime::start(queue.event_loop, async move { queue.push(call, News::Unawaited(running.await.into())) });
+    runtime::start(queue.event_loop(), async move { queue.push(call, News::Unawaited(running.await.into())) });
 }
 
 fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
 where
     T: Into<Reply> + Send + 'static,
 {
-    runtime::start(queue.event_loop, replying(queue, env, call, running));
+    runtime::start(queue.event_loop(), replying(queue, env, call, running));
 }
 
 /// Runs to its end, which the queue gets.

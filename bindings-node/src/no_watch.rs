@@ -8,6 +8,7 @@ use oncecode::host::Watch;
 use crate::queue::Queue;
 
 /// Gives it back to the runtime.
-pub(crate) fn watch(_: sys::napi_env, _: &Arc<Queue>, watch: Watch) {
+pub(crate) fn watch(_: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
+    queue.set_blind();
     drop(watch);
 }

@@ -16,13 +16,19 @@ use oncecode::host::Watch;
 use crate::queue::Queue;
 use crate::runtime;
 
-/// Has the loop of `env` watch a socket. If it can't, the runtime has it back.
+/// Has the loop of `env` watch a socket. If it can't after all, it is not asked again, and the runtime has the socket back.
 pub(crate) fn watch(env: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
-    let Some(uv) = &*UV else { return };
+    if try_watch(env, queue, watch).is_none() {
+        queue.set_blind();
+    }
+}
+
+fn try_watch(env: sys::napi_env, queue: &Arc<Queue>, watch: Watch) -> Option<()> {
+    let uv = UV.as_ref()?;
     let mut event_loop = ptr::null_mut();
     // SAFETY: `env` is that of the running call.
     if unsafe { sys::napi_get_uv_event_loop(env, &mut event_loop) } != sys::Status::napi_ok {
-        return;
+        return None;
     }
     let descriptor = watch.as_fd().as_raw_fd();
     // SAFETY: a kind of handle that there is.
@@ -32,7 +38,7 @@ pub(crate) fn watch(env: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
     // SAFETY: the handle has the size and alignment that libuv asks for, and stays where it is until libuv has closed it.
     unsafe {
         if (uv.poll_init)(event_loop.cast(), at, descriptor) != 0 {
-            return;
+            return None;
         }
     }
     let poll = Box::new(Poll {
@@ -55,8 +61,10 @@ pub(crate) fn watch(env: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
         }
         if !added || (uv.poll_start)(at, UV_READABLE, on_readable) != 0 {
             (*poll).close(uv);
+            return None;
         }
     }
+    Some(())
 }
 
 struct Poll {

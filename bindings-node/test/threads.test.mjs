@@ -46,6 +46,12 @@ test("threads may end in the middle of calls on Redis, and leave no socket behin
   assert.ok(readdirSync("/proc/self/fd").length <= before);
 });
 
+test("a host without libuv leaves sockets to the runtime", async () => {
+  const worker = new Worker(ELSEWHERE, { eval: true, workerData: { folder, url: STORES.redis(), first: phone() } });
+  const [[flows], [status]] = await Promise.all([event(worker, "message"), event(worker, "exit")]);
+  assert.deepEqual([flows, status], [20, 0]);
+});
+
 /** How often the runtime's thread has slept. */
 function wakeUps() {
   const tasks = readdirSync("/proc/self/task").map((task) => `/proc/self/task/${task}`);
@@ -53,6 +59,18 @@ function wakeUps() {
   assert.equal(ours.length, 1);
   return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`${ours[0]}/status`, "utf8"))[1]);
 }
+
+const ELSEWHERE = `
+  Object.defineProperty(process, "versions", { value: { ...process.versions, bun: "1.3.0" } });
+  const { parentPort, workerData: { folder, url, first } } = require("node:worker_threads");
+  const { Oncecode } = require(folder);
+  (async () => {
+    const once = await Oncecode.open(url, { mode: "development", sender: "none:", deadlineMs: 5000 });
+    const flow = async (to, purpose) => once.codes.verify({ to, purpose, code: (await once.codes.issue({ to, purpose })).code });
+    const flows = await Promise.all(Array.from({ length: 20 }, (_, n) => flow("user" + n + first.slice(1) + "@example.com", "p")));
+    await once.close();
+    parentPort.postMessage(flows.length);
+  })();`;
 
 const BUSY = `
   const { parentPort, workerData: { folder, url, first, ends } } = require("node:worker_threads");

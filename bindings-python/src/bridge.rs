@@ -49,7 +49,7 @@ pub(crate) fn call<T: Answer>(
         runtime::spawn(running);
         return Ok(future);
     }
-    match runtime::start(calls.number, running) {
+    match runtime::start(calls.number(), running) {
         // Nothing that may come in this turn is worth the wait.
         true => calls.end_turn(py)?,
         false => calls.end_turn_soon(py)?,
@@ -62,8 +62,9 @@ pub(crate) struct Calls {
     pub(crate) event_loop: Py<PyAny>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) generation: u32,
-    /// The loop, as the runtime knows it.
+    /// The loop, as the runtime knows it, while it can watch sockets.
     number: EventLoop,
+    pub(crate) blind: AtomicBool,
     /// What the loop calls at the end of a turn.
     end: OnceLock<Py<TurnEnd>>,
     /// That is on the loop's list.
@@ -88,11 +89,16 @@ impl Calls {
             queue: Queue::new(waker),
             generation: generation(),
             number,
+            blind: AtomicBool::new(false),
             end: OnceLock::new(),
             ending: AtomicBool::new(false),
             future: FutureOf::new(event_loop)?,
             table: Mutex::default(),
         })
+    }
+
+    fn number(&self) -> EventLoop {
+        if self.blind.load(Ordering::Relaxed) { EventLoop::BLIND } else { self.number }
     }
 
     /// The Python object through which the loop owns this.
@@ -102,9 +108,9 @@ impl Calls {
 
     /// Sends what the calls have to send.
     fn end_turn(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let watches = runtime::end_turn(self.number);
+        let watches = runtime::end_turn(self.number());
         #[cfg(unix)]
-        watches.into_iter().try_for_each(|watch| self.watch(py, watch))?;
+        watches.into_iter().for_each(|watch| self.watch(py, watch));
         #[cfg(not(unix))]
         drop(watches);
         self.pass_on_here(py)

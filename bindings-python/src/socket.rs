@@ -3,6 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use oncecode::host::Watch;
 use pyo3::prelude::*;
@@ -14,12 +15,17 @@ use crate::fork::generation;
 use crate::runtime;
 
 impl Calls {
-    /// Has the loop watch a socket.
-    pub(crate) fn watch(self: &Arc<Self>, py: Python<'_>, watch: Watch) -> PyResult<()> {
+    /// Has the loop watch a socket. If it can't after all, it is not asked again, and the runtime has the socket back.
+    pub(crate) fn watch(self: &Arc<Self>, py: Python<'_>, watch: Watch) {
+        if self.try_watch(py, watch).is_err() {
+            self.blind.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn try_watch(self: &Arc<Self>, py: Python<'_>, watch: Watch) -> PyResult<()> {
         let number = watch.as_fd().as_raw_fd();
         let reader = SocketReader { calls: Arc::clone(self), watch: ManuallyDrop::new(watch) };
         let read = Bound::new(py, reader)?.getattr("read")?;
-        // On failure the watch is dropped, and the runtime has the socket back.
         add_reader(self.event_loop.bind(py), number, &read)
     }
 }

@@ -30,6 +30,21 @@ class Unwatching(asyncio.SelectorEventLoop):
 NEW_LOOP["unwatching"] = Unwatching
 
 
+class Full(asyncio.SelectorEventLoop):
+    """A loop that watches one descriptor for us and no more."""
+
+    watched = False
+
+    def add_reader(self, *what):
+        if self.watched:
+            raise OSError("too many descriptors")
+        self.watched = True
+        super().add_reader(*what)
+
+
+NEW_LOOP["full"] = Full
+
+
 @pytest.fixture(params=NEW_LOOP)
 def new_loop(request):
     return NEW_LOOP[request.param]

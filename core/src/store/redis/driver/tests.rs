@@ -137,14 +137,14 @@ fn what_the_loop_watches_its_own_thread_reads() {
     let watch = only(scene.call(event_loop));
     // By whoever is faster: it is being handed over.
     scene.poll(&watch);
-    let here = thread::current().id();
+    let (here, begin) = (thread::current().id(), Instant::now());
+    let mut by_others = 0;
     for _ in 0..100 {
         assert!(scene.call(event_loop).is_empty(), "it is watched already");
-        // Faster than the runtime comes to look.
-        let asked = Instant::now();
-        let by = scene.poll(&watch);
-        assert!(by == here || asked.elapsed() > Duration::from_millis(10));
+        by_others += u128::from(scene.poll(&watch) != here);
     }
+    // The runtime looks every 50 ms.
+    assert!(by_others <= 2 + begin.elapsed().as_millis() / 50, "{by_others} of 100");
 }
 
 #[test]

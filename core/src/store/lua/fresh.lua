@@ -1,5 +1,5 @@
 -- The usual case: nothing is known of the entity. ARGV[2] is the record as the rules make it from nothing, ARGV[3] its life
 -- in ms. Answers 'OK', or goes on with what is known.
-local known = redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3])
+local known = call('SET', key, ARGV[2], 'NX', 'PX', ARGV[3])
 if known then return known end
-local raw = redis.call('GET', KEYS[1])
+local raw = call('GET', key)

@@ -5,5 +5,5 @@ local now, format, stop, expires, cooldown, ie, ic, ve, vc, fe, fc, tries, most 
 if raw and #raw >= 47 and string.byte(raw) == 1 then
   format, stop, expires, cooldown, ie, ic, ve, vc, fe, fc, tries, most = struct.unpack(HEAD, raw)
   -- Without an expiry PTTL is -1, and everything in the record is past.
-  now = stop - redis.call('PTTL', KEYS[1])
+  now = stop - call('PTTL', key)
 end

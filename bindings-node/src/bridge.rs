@@ -32,13 +32,13 @@ impl Bridge {
         libuv: bool,
     ) -> napi::Result<Self> {
         log::install();
-        Queue::new(&reader, if libuv { EventLoop::new() } else { EventLoop::BLIND }).map(|queue| Self { queue })
+        Queue::new(&reader, if libuv { EventLoop::new() } else { EventLoop::blind() }).map(|queue| Self { queue })
     }
 
     /// Sends what the calls of one turn have to send.
     #[napi]
     pub fn end_turn(&self, env: Env) {
-        for watch in runtime::end_turn(self.queue.event_loop()) {
+        for watch in runtime::end_turn(&self.queue.event_loop) {
             watch::watch(env.raw(), &self.queue, watch);
         }
     }
@@ -92,15 +92,15 @@ where
     T: Into<Reply> + Send + 'static,
 {
     let running = caller::run(caller_of(queue, call), operation);
-    let queue = Arc::clone(queue);
-    runtime::start(queue.event_loop(), async move { queue.push(call, News::Unawaited(running.await.into())) });
+    let news = Arc::clone(queue);
+    runtime::start(&queue.event_loop, async move { news.push(call, News::Unawaited(running.await.into())) });
 }
 
 fn spawn<T>(queue: &Arc<Queue>, env: &Env, call: u32, running: impl Future<Output = Result<T>> + Send + 'static)
 where
     T: Into<Reply> + Send + 'static,
 {
-    runtime::start(queue.event_loop(), replying(queue, env, call, running));
+    runtime::start(&queue.event_loop, replying(queue, env, call, running));
 }
 
 /// Runs to its end, which the queue gets.

@@ -1,7 +1,7 @@
 //! What running calls have to tell, gathered for the JavaScript environment that made them.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use napi::bindgen_prelude::{External, Function, ToNapiValue};
@@ -39,9 +39,7 @@ type Wake = ThreadsafeFunction<(), (), Batch, Status, false, true>;
 
 /// The news of one environment.
 pub(crate) struct Queue {
-    event_loop: EventLoop,
-    /// It cannot watch sockets after all.
-    blind: AtomicBool,
+    pub(crate) event_loop: EventLoop,
     reader: Reader,
     news: Mutex<Vec<(u32, News)>>,
     wake: OnceLock<Wake>,
@@ -55,7 +53,6 @@ impl Queue {
     pub(crate) fn new(reader: &Function<'_, Batch, ()>, event_loop: EventLoop) -> napi::Result<Arc<Self>> {
         let queue = Arc::new(Self {
             event_loop,
-            blind: AtomicBool::new(false),
             reader: Reader::new(reader)?,
             news: Mutex::default(),
             wake: OnceLock::new(),
@@ -66,14 +63,6 @@ impl Queue {
         let wake = builder.build_callback(move |context| Ok(Self::drain(&weak, &context.env)))?;
         let _ = queue.wake.set(wake);
         Ok(queue)
-    }
-
-    pub(crate) fn event_loop(&self) -> EventLoop {
-        if self.blind.load(Ordering::Relaxed) { EventLoop::BLIND } else { self.event_loop }
-    }
-
-    pub(crate) fn set_blind(&self) {
-        self.blind.store(true, Ordering::Relaxed);
     }
 
     /// Adds news. The reader is woken for the first only: it takes along whatever comes until it runs.

@@ -35,7 +35,7 @@ thread_local! {
 static NEWS: AtomicWaker = AtomicWaker::new();
 
 /// Begins a call on this thread, which runs `event_loop`.
-pub(crate) fn start(event_loop: EventLoop, call: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn start(event_loop: &EventLoop, call: impl Future<Output = ()> + Send + 'static) {
     let _inside = enter();
     JOBS.start(event_loop, Box::pin(call));
 }
@@ -46,7 +46,7 @@ pub(crate) fn leave(call: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Sends what the calls of this thread have to send. What its `event_loop` is to watch.
-pub(crate) fn end_turn(event_loop: EventLoop) -> Vec<Watch> {
+pub(crate) fn end_turn(event_loop: &EventLoop) -> Vec<Watch> {
     let _inside = enter();
     JOBS.end_turn(event_loop)
 }

@@ -19,7 +19,7 @@ use crate::runtime;
 /// Has the loop of `env` watch a socket. If it can't after all, it is not asked again, and the runtime has the socket back.
 pub(crate) fn watch(env: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
     if try_watch(env, queue, watch).is_none() {
-        queue.set_blind();
+        queue.event_loop.set_blind();
     }
 }
 

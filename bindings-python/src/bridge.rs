@@ -49,7 +49,7 @@ pub(crate) fn call<T: Answer>(
         runtime::spawn(running);
         return Ok(future);
     }
-    match runtime::start(calls.number(), running) {
+    match runtime::start(&calls.known_as, running) {
         // Nothing that may come in this turn is worth the wait.
         true => calls.end_turn(py)?,
         false => calls.end_turn_soon(py)?,
@@ -62,9 +62,8 @@ pub(crate) struct Calls {
     pub(crate) event_loop: Py<PyAny>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) generation: u32,
-    /// The loop, as the runtime knows it, while it can watch sockets.
-    number: EventLoop,
-    pub(crate) blind: AtomicBool,
+    /// As the runtime knows it.
+    pub(crate) known_as: EventLoop,
     /// What the loop calls at the end of a turn.
     end: OnceLock<Py<TurnEnd>>,
     /// That is on the loop's list.
@@ -83,22 +82,17 @@ struct Call {
 }
 
 impl Calls {
-    pub(crate) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, number: EventLoop) -> PyResult<Self> {
+    pub(crate) fn new(event_loop: &Bound<'_, PyAny>, waker: Waker, known_as: EventLoop) -> PyResult<Self> {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             queue: Queue::new(waker),
             generation: generation(),
-            number,
-            blind: AtomicBool::new(false),
+            known_as,
             end: OnceLock::new(),
             ending: AtomicBool::new(false),
             future: FutureOf::new(event_loop)?,
             table: Mutex::default(),
         })
-    }
-
-    fn number(&self) -> EventLoop {
-        if self.blind.load(Ordering::Relaxed) { EventLoop::BLIND } else { self.number }
     }
 
     /// The Python object through which the loop owns this.
@@ -108,7 +102,7 @@ impl Calls {
 
     /// Sends what the calls have to send.
     fn end_turn(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let watches = runtime::end_turn(self.number());
+        let watches = runtime::end_turn(&self.known_as);
         #[cfg(unix)]
         watches.into_iter().for_each(|watch| self.watch(py, watch));
         #[cfg(not(unix))]

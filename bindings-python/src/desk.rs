@@ -4,7 +4,6 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use futures::FutureExt;
 use oncecode::BoxFuture;
@@ -23,8 +22,6 @@ pub(crate) struct Desk {
     /// Tokio's thread runs.
     awake: AtomicBool,
     under_way: AtomicUsize,
-    busy: AtomicBool,
-    ticking: AtomicBool,
 }
 
 impl Desk {
@@ -35,8 +32,6 @@ impl Desk {
             unrung: AtomicBool::new(false),
             awake: AtomicBool::new(true),
             under_way: AtomicUsize::new(0),
-            busy: AtomicBool::new(false),
-            ticking: AtomicBool::new(false),
         })
     }
 
@@ -56,7 +51,7 @@ impl Desk {
         }
     }
 
-    pub(crate) fn before_sleep(self: &Arc<Self>) {
+    pub(crate) fn before_sleep(&self) {
         wake_readers();
         // First the flag, then the look: who leaves an errand in between rings.
         self.unrung.store(true, Ordering::SeqCst);
@@ -66,7 +61,6 @@ impl Desk {
             return;
         }
         self.unrung.store(false, Ordering::SeqCst);
-        self.keep_ticking();
         for errand in errands {
             tokio::spawn(errand);
         }
@@ -98,23 +92,4 @@ impl Desk {
     pub(crate) fn at_rest(&self) -> bool {
         !self.awake.load(Ordering::SeqCst)
     }
-
-    fn keep_ticking(self: &Arc<Self>) {
-        self.busy.store(true, Ordering::Relaxed);
-        if !self.ticking.swap(true, Ordering::Relaxed) {
-            tokio::spawn(tick(Arc::clone(self)));
-        }
-    }
-}
-
-/// Well below the deadline of a store call.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Keeps a timer armed while there is work: tokio makes a system call, to wake its own thread, for every new timer that
-/// is earlier than those it slept on. Every call of a store has one, its deadline; this one is always earlier.
-async fn tick(desk: Arc<Desk>) {
-    while desk.busy.swap(false, Ordering::Relaxed) {
-        tokio::time::sleep(TICK).await;
-    }
-    desk.ticking.store(false, Ordering::Relaxed);
 }

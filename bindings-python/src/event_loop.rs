@@ -57,7 +57,7 @@ impl Calls {
 
     /// For loops that can't.
     fn called(event_loop: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()), EventLoop::BLIND)?);
+        let calls = Arc::new(Self::new(event_loop, Waker::Loop(OnceLock::new()), EventLoop::blind())?);
         if let Waker::Loop(whom) = &calls.queue.waker {
             // It was made above and nobody else has set it.
             let _ = whom.set(Arc::downgrade(&calls));

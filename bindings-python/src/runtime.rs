@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, EnterGuard, Runtime};
 use crate::desk::Desk;
 
 /// Begins a call on this thread, which runs `event_loop`. Whether it is the only one.
-pub(crate) fn start(event_loop: EventLoop, call: impl Future<Output = ()> + Send + 'static) -> bool {
+pub(crate) fn start(event_loop: &EventLoop, call: impl Future<Output = ()> + Send + 'static) -> bool {
     let engine = engine();
     let _inside = engine.runtime.enter();
     let others = engine.desk.began();
@@ -21,7 +21,7 @@ pub(crate) fn start(event_loop: EventLoop, call: impl Future<Output = ()> + Send
 }
 
 /// Sends what the calls have to send. What `event_loop` is to watch.
-pub(crate) fn end_turn(event_loop: EventLoop) -> Vec<Watch> {
+pub(crate) fn end_turn(event_loop: &EventLoop) -> Vec<Watch> {
     let engine = engine();
     let _inside = engine.runtime.enter();
     engine.jobs.end_turn(event_loop)
@@ -36,7 +36,9 @@ pub(crate) fn read(watch: &Watch) -> bool {
 
 /// Runs `errand` to its end on the runtime.
 pub(crate) fn spawn(errand: impl Future<Output = ()> + Send + 'static) {
-    engine().desk.leave(errand);
+    let engine = engine();
+    engine.jobs.keep_ticking();
+    engine.desk.leave(errand);
 }
 
 /// Runs `work`, which may wait for Python, on a thread of its own: the runtime's may not.

@@ -3,7 +3,6 @@
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use oncecode::host::Watch;
 use pyo3::prelude::*;
@@ -18,7 +17,7 @@ impl Calls {
     /// Has the loop watch a socket. If it can't after all, it is not asked again, and the runtime has the socket back.
     pub(crate) fn watch(self: &Arc<Self>, py: Python<'_>, watch: Watch) {
         if self.try_watch(py, watch).is_err() {
-            self.blind.store(true, Ordering::Relaxed);
+            self.known_as.set_blind();
         }
     }
 

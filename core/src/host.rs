@@ -25,7 +25,7 @@ use tokio::time::sleep;
 
 use self::job::Job;
 pub(crate) use self::turn::{Turn, postpone};
-pub(crate) use self::watch::{Choice, Glance, Outlet, Watched, Watcher};
+pub(crate) use self::watch::{Choice, Glance, LoopId, Outlet, Watched, Watcher};
 pub use self::watch::{EventLoop, Watch};
 
 /// What a call does; its outcome is told by itself.
@@ -68,9 +68,9 @@ impl Jobs {
     }
 
     /// Begins a call on this thread, which runs `event_loop`, inside of the runtime. [`Jobs::end_turn`] is to follow soon.
-    pub fn start(&'static self, event_loop: EventLoop, call: Call) {
+    pub fn start(&'static self, event_loop: &EventLoop, call: Call) {
         self.keep_ticking();
-        let turn = Turn { jobs: self, event_loop };
+        let turn = Turn { jobs: self, event_loop: event_loop.id() };
         let job = Job::new(self, call);
         turn::within(turn, || job.advance());
         if turn::count_call() {
@@ -80,9 +80,9 @@ impl Jobs {
 
     /// Sends what the calls have to send, inside of the runtime. What `event_loop` is to watch from now on: whenever
     /// it may be read, that is for [`Jobs::read`].
-    pub fn end_turn(&'static self, event_loop: EventLoop) -> Vec<Watch> {
+    pub fn end_turn(&'static self, event_loop: &EventLoop) -> Vec<Watch> {
         turn::end();
-        self.send(Turn { jobs: self, event_loop });
+        self.send(Turn { jobs: self, event_loop: event_loop.id() });
         turn::take_watches()
     }
 
@@ -139,8 +139,8 @@ impl Jobs {
         }
     }
 
-    /// Has the timer run.
-    pub(crate) fn keep_ticking(&self) {
+    /// Has the timer run, for a call that does not begin here as well: its own timers are later than this one.
+    pub fn keep_ticking(&self) {
         self.busy.store(true, Ordering::SeqCst);
         if !self.ticking.swap(true, Ordering::SeqCst) {
             self.runner.wake();

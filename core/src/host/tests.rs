@@ -65,7 +65,7 @@ fn a_call_begins_here_and_goes_on_at_the_runtime() {
         sleep(Duration::from_millis(1)).await;
         told.send(thread::current().id()).expect("a test");
     };
-    jobs.start(EventLoop::new(), Box::pin(call));
+    jobs.start(&EventLoop::new(), Box::pin(call));
     assert_eq!(seen.try_recv(), Ok(thread::current().id()), "without waiting");
     answer.send(()).expect("it waits");
     assert_eq!(seen.recv_timeout(PATIENCE), Ok(runtime));
@@ -79,10 +79,10 @@ fn what_a_call_has_to_send_goes_out_when_the_turn_ends() {
     assert!(!postpone(&outlet), "no call begins");
     let within = Arc::clone(&outlet);
     let event_loop = EventLoop::new();
-    jobs.start(event_loop, Box::pin(async move { assert!(postpone(&within)) }));
-    jobs.end_turn(event_loop);
+    jobs.start(&event_loop, Box::pin(async move { assert!(postpone(&within)) }));
+    jobs.end_turn(&event_loop);
     assert_eq!(seen.try_recv(), Ok(("flushed", thread::current().id())));
-    jobs.end_turn(event_loop);
+    jobs.end_turn(&event_loop);
     assert!(seen.try_recv().is_err(), "once");
 }
 
@@ -95,14 +95,14 @@ fn a_turn_with_many_calls_sends_in_parts() {
     let mut sent = Vec::new();
     for call in 1..=4 * PART {
         let within = Arc::clone(&outlet);
-        jobs.start(event_loop, Box::pin(async move { assert!(postpone(&within)) }));
+        jobs.start(&event_loop, Box::pin(async move { assert!(postpone(&within)) }));
         let flushed: Vec<_> = seen.try_iter().filter(|(what, _)| *what == "flushed").collect();
         if !flushed.is_empty() {
             sent.push(call);
         }
     }
     assert_eq!(sent, [PART, 2 * PART, 4 * PART]);
-    jobs.end_turn(event_loop);
+    jobs.end_turn(&event_loop);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_turn_that_does_not_end_is_sent_by_the_runtime() {
     let _inside = handle.enter();
     for _ in 0..3 {
         let within = Arc::clone(&outlet);
-        jobs.start(EventLoop::new(), Box::pin(async move { assert!(postpone(&within)) }));
+        jobs.start(&EventLoop::new(), Box::pin(async move { assert!(postpone(&within)) }));
         assert_eq!(seen.recv_timeout(PATIENCE), Ok(("delegated", runtime)));
     }
 }
@@ -130,7 +130,7 @@ fn calls_that_are_ready_again_and_again_leave_the_others_their_turn() {
             }
             told.send(call).expect("a test");
         };
-        jobs.start(EventLoop::new(), Box::pin(work));
+        jobs.start(&EventLoop::new(), Box::pin(work));
     }
     let mut ended: Vec<_> = (0..2).map(|_| seen.recv_timeout(PATIENCE).expect("both end")).collect();
     ended.sort_unstable();
@@ -139,19 +139,19 @@ fn calls_that_are_ready_again_and_again_leave_the_others_their_turn() {
 
 #[test]
 fn one_loop_watches_and_several_leave_it_to_the_runtime() {
-    let (one, other) = (EventLoop::new(), EventLoop::new());
+    let (one, other) = (EventLoop::new().id(), EventLoop::new().id());
     let watcher = Watcher::default();
-    assert!(matches!(watcher.choose(EventLoop::BLIND), Choice::Same));
+    assert!(matches!(watcher.choose(LoopId::BLIND), Choice::Same));
     assert!(matches!(watcher.choose(one), Choice::Chosen));
     assert!(matches!(watcher.choose(one), Choice::Same));
     assert!(watcher.is(one) && watcher.is_host());
     assert!(matches!(watcher.choose(other), Choice::Shared));
     assert!(!watcher.is(one) && !watcher.is(other) && !watcher.is_host());
-    for event_loop in [one, other, EventLoop::BLIND] {
+    for event_loop in [one, other, LoopId::BLIND] {
         assert!(matches!(watcher.choose(event_loop), Choice::Same), "for good");
     }
 
     let watcher = Watcher::default();
     watcher.choose(one);
-    assert!(matches!(watcher.choose(EventLoop::BLIND), Choice::Shared), "who can't watch counts, too");
+    assert!(matches!(watcher.choose(LoopId::BLIND), Choice::Shared), "who can't watch counts, too");
 }

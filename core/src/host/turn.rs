@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::job::Job;
-use super::{EventLoop, Jobs, Outlet, Watch, lock};
+use super::{Jobs, LoopId, Outlet, Watch, lock};
 
 /// So many calls do not wait for the end of the turn: while the host makes more, the store may begin with these. The
 /// parts after it are larger and larger.
@@ -15,7 +15,7 @@ pub(super) const PART: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     pub(crate) jobs: &'static Jobs,
-    pub(crate) event_loop: EventLoop,
+    pub(crate) event_loop: LoopId,
 }
 
 struct Here {

@@ -8,20 +8,39 @@ use std::sync::{Arc, Weak};
 
 use super::Turn;
 
-/// An event loop of the host's, as long as it runs on one thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventLoop(u64);
+/// An event loop of the host's, which runs on one thread.
+#[derive(Debug)]
+pub struct EventLoop(AtomicU64);
 
 impl EventLoop {
-    /// One that cannot watch sockets: the runtime does it.
-    pub const BLIND: Self = Self(NOBODY);
-
-    /// One that can, another one each time.
+    /// One that can watch sockets.
     #[allow(clippy::new_without_default, reason = "no two are the same")]
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(NOBODY + 1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self(AtomicU64::new(NEXT.fetch_add(1, Ordering::Relaxed)))
     }
+
+    /// One that cannot: the runtime does it.
+    pub fn blind() -> Self {
+        Self(AtomicU64::new(NOBODY))
+    }
+
+    /// It cannot after all.
+    pub fn set_blind(&self) {
+        self.0.store(NOBODY, Ordering::Relaxed);
+    }
+
+    pub(crate) fn id(&self) -> LoopId {
+        LoopId(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What an event loop is known by, while it can watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoopId(u64);
+
+impl LoopId {
+    pub(crate) const BLIND: Self = Self(NOBODY);
 }
 
 /// No loop: the runtime may be relieved.
@@ -44,10 +63,10 @@ pub(crate) enum Choice {
 
 impl Watcher {
     /// Has `event_loop`, which uses the socket, watch it if no other loop does.
-    pub(crate) fn choose(&self, event_loop: EventLoop) -> Choice {
+    pub(crate) fn choose(&self, event_loop: LoopId) -> Choice {
         let chosen = self.0.compare_exchange(NOBODY, event_loop.0, Ordering::AcqRel, Ordering::Acquire);
         match chosen {
-            Ok(_) if event_loop == EventLoop::BLIND => Choice::Same,
+            Ok(_) if event_loop == LoopId::BLIND => Choice::Same,
             Ok(_) => Choice::Chosen,
             Err(EVERYBODY) => Choice::Same,
             Err(same) if same == event_loop.0 => Choice::Same,
@@ -58,7 +77,7 @@ impl Watcher {
         }
     }
 
-    pub(crate) fn is(&self, event_loop: EventLoop) -> bool {
+    pub(crate) fn is(&self, event_loop: LoopId) -> bool {
         self.0.load(Ordering::Acquire) == event_loop.0
     }
 
@@ -66,7 +85,7 @@ impl Watcher {
         !matches!(self.0.load(Ordering::Acquire), NOBODY | EVERYBODY)
     }
 
-    fn release(&self, event_loop: EventLoop) {
+    fn release(&self, event_loop: LoopId) {
         // Another may have become it.
         let _ = self.0.compare_exchange(event_loop.0, NOBODY, Ordering::AcqRel, Ordering::Acquire);
     }
@@ -105,18 +124,18 @@ pub(crate) trait Watched: Send + Sync {
 
 /// A socket for a host's event loop to watch. Dropping it gives it back to the runtime.
 pub struct Watch {
-    event_loop: EventLoop,
+    event_loop: LoopId,
     outlet: Weak<dyn Outlet>,
     socket: Arc<dyn Watched>,
 }
 
 impl Watch {
-    pub(crate) fn new(event_loop: EventLoop, outlet: &Arc<impl Outlet + 'static>, socket: Arc<dyn Watched>) -> Self {
+    pub(crate) fn new(event_loop: LoopId, outlet: &Arc<impl Outlet + 'static>, socket: Arc<dyn Watched>) -> Self {
         let outlet: Arc<dyn Outlet> = Arc::clone(outlet) as _;
         Self { event_loop, outlet: Arc::downgrade(&outlet), socket }
     }
 
-    pub(super) fn event_loop(&self) -> EventLoop {
+    pub(super) fn event_loop(&self) -> LoopId {
         self.event_loop
     }
 

@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// A call in a turn of its own. What the loop is to watch.
-    fn call(&self, event_loop: EventLoop) -> Vec<Watch> {
+    fn call(&self, event_loop: &EventLoop) -> Vec<Watch> {
         let _inside = self.runtime.enter();
         self.jobs.start(event_loop, Box::pin(self.ask("v")));
         self.jobs.end_turn(event_loop)
@@ -134,13 +134,13 @@ fn only(watches: Vec<Watch>) -> Watch {
 fn what_the_loop_watches_its_own_thread_reads() {
     let scene = Scene::new();
     let event_loop = EventLoop::new();
-    let watch = only(scene.call(event_loop));
+    let watch = only(scene.call(&event_loop));
     // By whoever is faster: it is being handed over.
     scene.poll(&watch);
     let (here, begin) = (thread::current().id(), Instant::now());
     let mut by_others = 0;
     for _ in 0..100 {
-        assert!(scene.call(event_loop).is_empty(), "it is watched already");
+        assert!(scene.call(&event_loop).is_empty(), "it is watched already");
         by_others += u128::from(scene.poll(&watch) != here);
     }
     // The runtime looks every 50 ms.
@@ -151,10 +151,10 @@ fn what_the_loop_watches_its_own_thread_reads() {
 fn what_the_loop_does_not_read_the_runtime_does() {
     let scene = Scene::new();
     let event_loop = EventLoop::new();
-    let _watch = only(scene.call(event_loop));
+    let _watch = only(scene.call(&event_loop));
     for _ in 0..3 {
         assert_eq!(scene.answered(), scene.runtime_thread);
-        scene.call(event_loop);
+        scene.call(&event_loop);
     }
     scene.answered();
 }
@@ -162,7 +162,7 @@ fn what_the_loop_does_not_read_the_runtime_does() {
 #[test]
 fn what_the_runtime_asks_is_answered_though_the_loop_does_not_run() {
     let scene = Scene::new();
-    let _watch = only(scene.call(EventLoop::new()));
+    let _watch = only(scene.call(&EventLoop::new()));
     scene.answered();
     scene.runtime.spawn(scene.ask("v"));
     assert_eq!(scene.answered(), scene.runtime_thread);
@@ -171,10 +171,10 @@ fn what_the_runtime_asks_is_answered_though_the_loop_does_not_run() {
 #[test]
 fn a_second_loop_leaves_it_to_the_runtime() {
     let scene = Scene::new();
-    let watch = only(scene.call(EventLoop::new()));
+    let watch = only(scene.call(&EventLoop::new()));
     scene.answered();
     for _ in 0..2 {
-        assert!(scene.call(EventLoop::new()).is_empty());
+        assert!(scene.call(&EventLoop::new()).is_empty());
         assert_eq!(scene.answered(), scene.runtime_thread);
     }
     assert!(!scene.jobs.read(&watch), "nothing more to watch");
@@ -183,12 +183,11 @@ fn a_second_loop_leaves_it_to_the_runtime() {
 #[test]
 fn a_loop_that_has_closed_gives_it_back_and_another_may_watch() {
     let scene = Scene::new();
-    drop(scene.call(EventLoop::new()));
+    drop(scene.call(&EventLoop::new()));
     scene.answered();
     scene.runtime.spawn(scene.ask("v"));
     assert_eq!(scene.answered(), scene.runtime_thread);
-    let next = EventLoop::new();
-    let watch = only(scene.call(next));
+    let watch = only(scene.call(&EventLoop::new()));
     scene.poll(&watch);
 }
 
@@ -196,26 +195,26 @@ fn a_loop_that_has_closed_gives_it_back_and_another_may_watch() {
 fn many_long_commands_go_through_a_full_socket() {
     let scene = Scene::new();
     let event_loop = EventLoop::new();
-    let watch = only(scene.call(event_loop));
+    let watch = only(scene.call(&event_loop));
     scene.poll(&watch);
     let long: &'static str = Box::leak("v".repeat(100_000).into_boxed_str());
     let _inside = scene.runtime.enter();
     for _ in 0..40 {
-        scene.jobs.start(event_loop, Box::pin(scene.ask(long)));
+        scene.jobs.start(&event_loop, Box::pin(scene.ask(long)));
     }
-    assert!(scene.jobs.end_turn(event_loop).is_empty());
+    assert!(scene.jobs.end_turn(&event_loop).is_empty());
     for _ in 0..40 {
         scene.poll(&watch);
     }
     // The loop's own again.
-    scene.call(event_loop);
+    scene.call(&event_loop);
     scene.poll(&watch);
 }
 
 #[test]
 fn a_server_that_hangs_up_is_heard_of_by_the_loop() {
     let scene = Scene::new();
-    let watch = only(scene.call(EventLoop::new()));
+    let watch = only(scene.call(&EventLoop::new()));
     scene.poll(&watch);
     scene.server.shutdown(std::net::Shutdown::Both).expect("a socket");
     let until = Instant::now() + PATIENCE;
@@ -227,7 +226,7 @@ fn a_server_that_hangs_up_is_heard_of_by_the_loop() {
 #[test]
 fn a_server_that_hung_up_while_the_loop_rested_is_heard_of_before_the_next_command() {
     let scene = Scene::new();
-    let _watch = only(scene.call(EventLoop::new()));
+    let _watch = only(scene.call(&EventLoop::new()));
     scene.answered();
     scene.server.shutdown(std::net::Shutdown::Both).expect("a socket");
     let until = Instant::now() + PATIENCE;
@@ -241,7 +240,7 @@ fn a_server_that_hung_up_while_the_loop_rested_is_heard_of_before_the_next_comma
 #[test]
 fn whoever_drops_a_watched_connection_hangs_up() {
     let mut scene = Scene::new();
-    let watch = only(scene.call(EventLoop::new()));
+    let watch = only(scene.call(&EventLoop::new()));
     scene.poll(&watch);
     scene.hold = None;
     assert!(scene.is_hung_up());

@@ -9,6 +9,6 @@ use crate::queue::Queue;
 
 /// Gives it back to the runtime.
 pub(crate) fn watch(_: sys::napi_env, queue: &Arc<Queue>, watch: Watch) {
-    queue.set_blind();
+    queue.event_loop.set_blind();
     drop(watch);
 }

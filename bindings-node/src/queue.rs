@@ -85,7 +85,7 @@ impl Queue {
     }
 
     /// Has the reader look now, from outside of JavaScript on its thread.
-    #[cfg(unix)]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no socket is watched there"))]
     pub(crate) fn deliver(self: &Arc<Self>, env: &Env) {
         if !self.lock().is_empty() {
             // An environment that is ending takes no news.

@@ -84,11 +84,13 @@ impl Desk {
         self.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 
+    #[cfg(unix)]
     pub(crate) fn calls_under_way(&self) -> bool {
         self.under_way.load(Ordering::SeqCst) > 0
     }
 
     /// Whether tokio's thread sleeps. Once [`forking`] it goes on sleeping.
+    #[cfg(unix)]
     pub(crate) fn at_rest(&self) -> bool {
         !self.awake.load(Ordering::SeqCst)
     }

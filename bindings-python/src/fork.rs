@@ -2,18 +2,6 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use crate::runtime;
-
-/// How long a fork waits for calls that are under way.
-#[cfg(unix)]
-const PATIENCE: Duration = Duration::from_millis(250);
-
-/// How often it looks meanwhile.
-#[cfg(unix)]
-const GLANCE: Duration = Duration::from_millis(1);
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static FORKING: AtomicBool = AtomicBool::new(false);
@@ -35,37 +23,50 @@ pub(crate) fn watch() {
         #[cfg(unix)]
         // SAFETY: the handlers only use atomics and wait, which is safe around a fork.
         unsafe {
-            libc::pthread_atfork(Some(come_to_rest), Some(go_on), Some(begin_anew));
+            libc::pthread_atfork(Some(handlers::come_to_rest), Some(handlers::go_on), Some(handlers::begin_anew));
         }
     });
 }
 
-/// Waits until the threads behind our back rest: a lock that one of them held at the fork would never be released in the
-/// child. Tokio's always comes to rest soon. SQLite's do when no call is under way, and that is not worth waiting for
-/// much longer than a call of the store takes: a call may wait for a sender, which may wait for this thread.
 #[cfg(unix)]
-extern "C" fn come_to_rest() {
-    let Some(engine) = runtime::running() else { return };
-    let until = Instant::now() + PATIENCE;
-    while engine.desk.calls_under_way() && Instant::now() < until {
-        // What this thread has begun and would read itself.
-        engine.jobs.delegate();
-        thread::sleep(GLANCE);
-    }
-    FORKING.store(true, Ordering::SeqCst);
-    while !engine.desk.at_rest() {
-        thread::yield_now();
-    }
-}
+mod handlers {
+    use std::sync::atomic::Ordering;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
-#[cfg(unix)]
-extern "C" fn go_on() {
-    FORKING.store(false, Ordering::SeqCst);
-}
+    use super::{FORKING, GENERATION};
+    use crate::runtime;
 
-#[cfg(unix)]
-extern "C" fn begin_anew() {
-    runtime::forget();
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-    FORKING.store(false, Ordering::SeqCst);
+    /// How long a fork waits for calls that are under way.
+    const PATIENCE: Duration = Duration::from_millis(250);
+
+    /// How often it looks meanwhile.
+    const GLANCE: Duration = Duration::from_millis(1);
+
+    /// Waits until the threads behind our back rest: a lock that one of them held at the fork would never be released in the
+    /// child. Tokio's always comes to rest soon. SQLite's do when no call is under way, and that is not worth waiting for
+    /// much longer than a call of the store takes: a call may wait for a sender, which may wait for this thread.
+    pub(super) extern "C" fn come_to_rest() {
+        let Some(engine) = runtime::running() else { return };
+        let until = Instant::now() + PATIENCE;
+        while engine.desk.calls_under_way() && Instant::now() < until {
+            // What this thread has begun and would read itself.
+            engine.jobs.delegate();
+            thread::sleep(GLANCE);
+        }
+        FORKING.store(true, Ordering::SeqCst);
+        while !engine.desk.at_rest() {
+            thread::yield_now();
+        }
+    }
+
+    pub(super) extern "C" fn go_on() {
+        FORKING.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) extern "C" fn begin_anew() {
+        runtime::forget();
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+        FORKING.store(false, Ordering::SeqCst);
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) fn end_turn(event_loop: &EventLoop) -> Vec<Watch> {
 }
 
 /// Reads what the event loop of this thread has seen arrive. Whether there is more to watch.
+#[cfg(unix)]
 pub(crate) fn read(watch: &Watch) -> bool {
     let engine = engine();
     let _inside = engine.runtime.enter();
@@ -52,6 +53,7 @@ pub(crate) fn enter() -> EnterGuard<'static> {
 }
 
 /// The runtime, if that was started.
+#[cfg(unix)]
 pub(crate) fn running() -> Option<&'static Engine> {
     // SAFETY: what is stored came from `Box::leak` and is never freed.
     unsafe { ENGINE.load(Ordering::Acquire).as_ref() }
@@ -59,6 +61,7 @@ pub(crate) fn running() -> Option<&'static Engine> {
 
 /// Has the next call start another runtime. This one is left as it is: dropping it in a forked child would wait for
 /// threads that aren't there.
+#[cfg(unix)]
 pub(crate) fn forget() {
     ENGINE.store(ptr::null_mut(), Ordering::Release);
 }

@@ -1,6 +1,5 @@
 //! Ways to tell a Python thread that there is news, without needing Python oneself.
 
-use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::thread::Thread;
 
@@ -51,10 +50,8 @@ impl Waker {
 #[cfg(target_os = "linux")]
 mod descriptor {
     use std::fs::File;
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
     use std::os::fd::{AsRawFd, FromRawFd};
-
-    use super::io;
 
     /// An eventfd.
     pub(crate) struct Descriptor(File);
@@ -89,11 +86,9 @@ mod descriptor {
 
 #[cfg(all(unix, not(target_os = "linux")))]
 mod descriptor {
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
-
-    use super::io;
 
     /// The two ends of a pipe (a pair of sockets, which needs no unsafe code).
     pub(crate) struct Descriptor {

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::{aead, hmac};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::jws::{self, Keys};
@@ -186,26 +186,10 @@ fn expand(secret: &Secret, usage: &str) -> hmac::Tag {
 
 fn sign<'a>(key: &hmac::Key, parts: impl Iterator<Item = &'a [u8]>) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
-    // Small parts are hashed together: each update has its price.
-    let (mut gathered, mut length) = ([0; 128], 0);
     for part in parts {
-        let prefix = (part.len() as u32).to_le_bytes();
-        for bytes in [&prefix[..], part] {
-            if gathered.len() - length < bytes.len() {
-                context.update(&gathered[..length]);
-                length = 0;
-            }
-            match gathered[length..].get_mut(..bytes.len()) {
-                Some(place) => {
-                    place.copy_from_slice(bytes);
-                    length += bytes.len();
-                }
-                None => context.update(bytes),
-            }
-        }
+        context.update(&(part.len() as u32).to_le_bytes());
+        context.update(part);
     }
-    context.update(&gathered[..length]);
-    gathered.zeroize();
     context.sign()
 }
 

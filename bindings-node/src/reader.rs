@@ -25,7 +25,6 @@ impl Reader {
     }
 
     /// Calls it with `news`, and afterwards what awaits them. What it throws is an uncaught exception.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "no socket is watched there"))]
     pub(crate) fn call(&self, env: &Env, news: impl FnOnce() -> Batch) -> Result<()> {
         let raw = env.raw();
         let mut scope = ptr::null_mut();
@@ -37,7 +36,6 @@ impl Reader {
         called
     }
 
-    #[cfg_attr(not(unix), allow(dead_code, reason = "no socket is watched there"))]
     fn call_within(&self, env: sys::napi_env, news: impl FnOnce() -> Batch) -> Result<()> {
         let (mut function, mut global, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: a scope is open, and the reference is this environment's.

@@ -139,7 +139,7 @@ impl Jobs {
         }
     }
 
-    /// Has the timer run, for a call that does not begin here as well: its own timers are later than this one.
+    /// Has the timer run. [`Jobs::start`] does; a call that begins on the runtime itself needs it for its own timers.
     pub fn keep_ticking(&self) {
         self.busy.store(true, Ordering::SeqCst);
         if !self.ticking.swap(true, Ordering::SeqCst) {

@@ -1,5 +1,7 @@
 //! `once.cache`: get, set, get_or_load, invalidate.
 
+mod slot;
+
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,13 +11,12 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use self::slot::{Entry, Place, Slot};
 use super::flight::{Flight, Role};
 use super::lease::{self, Pauses};
-use super::record::{self, Fields, Now, Record, Step, mark};
+use super::record::{self, Step, mark};
 use crate::client::Core;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::Key;
-use crate::secret::Tag;
 use crate::store::BoxFuture;
 
 /// What any store keeps in one value, with room for the seal.
@@ -365,116 +366,6 @@ fn generation(core: &Core) -> Result<u64> {
     let mut bytes = [0; 8];
     core.random.fill(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes).max(1))
-}
-
-/// Where an entry is, and what its value is sealed for.
-#[derive(Clone)]
-struct Place {
-    key: Key,
-    tag: Tag,
-}
-
-impl Place {
-    fn of(core: &Core, key: &str) -> Result<Self> {
-        Ok(Self { key: record::key(core, "cache", "key", &[key])?, tag: core.ring.tag(&["cached", key]) })
-    }
-
-    fn open(&self, core: &Core, slot: &Slot, sealed: &[u8]) -> Result<Cached> {
-        let plain = core.ring.unseal(&self.tag, sealed).ok_or_else(|| {
-            Error::new(ErrorKind::Config, "the entry was cached under a secret that is no longer in `secret`")
-        })?;
-        let value = match plain.is_empty() {
-            true => None,
-            false => Some(
-                serde_json::from_slice(&plain)
-                    .map_err(|_| Error::new(ErrorKind::Internal, "a cached value of unknown form"))?,
-            ),
-        };
-        Ok(Cached { value, cached_at_ms: slot.cached_at, version: slot.version })
-    }
-}
-
-/// A value on its way into a slot.
-struct Entry {
-    sealed: Vec<u8>,
-    ttl: Duration,
-    cached_at: u64,
-    version: u32,
-}
-
-impl Entry {
-    /// `None`: it is too large.
-    fn of(core: &Core, place: &Place, request: &CacheRequest, value: &Option<Value>) -> Result<Option<Self>> {
-        let plain = value.as_ref().map(Value::to_string).unwrap_or_default();
-        if plain.len() > MOST_VALUE {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            sealed: core.ring.seal(&place.tag, plain.as_bytes(), &*core.random)?,
-            ttl: if value.is_some() { request.ttl } else { request.negative_ttl },
-            cached_at: core.clock.now_ms(),
-            version: request.version,
-        }))
-    }
-
-    fn store(&self, slot: &mut Slot, now: Now) -> Step<()> {
-        *slot = Slot {
-            generation: slot.generation,
-            expires: now.line + record::millis(self.ttl),
-            cached_at: self.cached_at,
-            version: self.version,
-            sealed: Some(self.sealed.clone()),
-            ..Slot::default()
-        };
-        Step::Write((), self.ttl + MEMORY)
-    }
-}
-
-/// What is known of an entry.
-#[derive(Default)]
-struct Slot {
-    generation: u64,
-    loader: [u8; 16],
-    /// When the lease of whoever loads ends, on the record's line.
-    loader_ends: u64,
-    /// When the value dies, on the record's line.
-    expires: u64,
-    cached_at: u64,
-    version: u32,
-    /// The value; sealed nothing: there is none. `None`: it is not known.
-    sealed: Option<Vec<u8>>,
-}
-
-impl Slot {
-    fn live(&self, now: Now, version: u32) -> Option<&[u8]> {
-        let alive = self.version == version && !now.left(self.expires).is_zero();
-        self.sealed.as_deref().filter(|_| alive)
-    }
-}
-
-impl Record for Slot {
-    const FORMAT: u8 = 1;
-
-    fn write(&self, into: &mut Vec<u8>) {
-        into.extend_from_slice(&self.generation.to_le_bytes());
-        into.extend_from_slice(&self.loader);
-        for number in [self.loader_ends, self.expires, self.cached_at, self.version.into()] {
-            into.extend_from_slice(&number.to_le_bytes());
-        }
-        into.extend_from_slice(self.sealed.as_deref().unwrap_or_default());
-    }
-
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            generation: fields.number()?,
-            loader: fields.array()?,
-            loader_ends: fields.number()?,
-            expires: fields.number()?,
-            cached_at: fields.number()?,
-            version: fields.number()? as u32,
-            sealed: Some(fields.rest().to_vec()).filter(|sealed| !sealed.is_empty()),
-        })
-    }
 }
 
 impl fmt::Debug for CacheRequest {

@@ -1,5 +1,7 @@
 //! `once.idempotency`: run, begin, complete, abandon.
 
+mod run;
+
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,12 +11,11 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::run::{Place, Run, State, too_large};
 use super::lease::{self, Extend, Lease, Pauses};
-use super::record::{self, Fields, Now, Record, Step, mark};
+use super::record::{self, Now, Step, mark};
 use crate::client::Core;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::Key;
-use crate::secret::Tag;
 use crate::store::BoxFuture;
 
 /// Larger replies belong into a table of the app's; the reply then names the row.
@@ -346,94 +347,6 @@ async fn renew(core: &Core, place: &Place, token: &str, span: Duration) -> Resul
         Step::Write(Some(now.asked), Duration::from_millis(record.retention))
     });
     renewed.await?.ok_or_else(|| lease::lost("the claim"))
-}
-
-/// Where a key's record is, and what its reply is sealed for.
-struct Place {
-    key: Key,
-    tag: Tag,
-}
-
-impl Place {
-    fn of(core: &Core, scope: &str, key: &str) -> Result<Self> {
-        let tag = core.ring.tag(&["reply", scope, key]);
-        Ok(Self { key: record::key(core, "idem", "scope and key", &[scope, key])?, tag })
-    }
-
-    fn open(&self, core: &Core, sealed: &[u8]) -> Result<Reply> {
-        if sealed.is_empty() {
-            return Err(too_large());
-        }
-        let plain = core.ring.unseal(&self.tag, sealed).ok_or_else(|| {
-            Error::new(ErrorKind::Config, "the reply was kept under a secret that is no longer in `secret`")
-        })?;
-        let value = serde_json::from_slice(&plain);
-        let value = value.map_err(|_| Error::new(ErrorKind::Internal, "a reply of unknown form"))?;
-        Ok(Reply { value, replayed: true })
-    }
-}
-
-fn too_large() -> Error {
-    Error::argument(format!("the reply has more than {MOST_REPLY} bytes of JSON: the work is done, the reply not kept"))
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Free,
-    Running,
-    Done,
-}
-
-/// What is known of a key.
-#[derive(Default)]
-struct Run {
-    state: State,
-    fence: u64,
-    owner: [u8; 16],
-    /// When the lease ends, on the record's line.
-    ends: u64,
-    fingerprint: [u8; 16],
-    /// In milliseconds, from the last write on.
-    retention: u64,
-    /// The reply, unless it was too large.
-    sealed: Vec<u8>,
-}
-
-impl Record for Run {
-    const FORMAT: u8 = 1;
-
-    fn write(&self, into: &mut Vec<u8>) {
-        into.push(match self.state {
-            State::Free => 0,
-            State::Running => 1,
-            State::Done => 2,
-        });
-        into.extend_from_slice(&self.fence.to_le_bytes());
-        into.extend_from_slice(&self.owner);
-        into.extend_from_slice(&self.ends.to_le_bytes());
-        into.extend_from_slice(&self.fingerprint);
-        into.extend_from_slice(&self.retention.to_le_bytes());
-        into.extend_from_slice(&self.sealed);
-    }
-
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let state = match fields.byte()? {
-            0 => State::Free,
-            1 => State::Running,
-            2 => State::Done,
-            _ => return None,
-        };
-        Some(Self {
-            state,
-            fence: fields.number()?,
-            owner: fields.array()?,
-            ends: fields.number()?,
-            fingerprint: fields.array()?,
-            retention: fields.number()?,
-            sealed: fields.rest().to_vec(),
-        })
-    }
 }
 
 impl fmt::Debug for IdempotencyRequest {

@@ -111,6 +111,7 @@ fn what_the_table_allows_is_not_reported() {
         ),
         ("ops::code", "fn f() {}\n#[cfg(test)]\nmod tests {\n use crate::store::MemoryStore; }"),
         ("client", "use crate::store::{self, StoreOptions}; fn f() { store::open(); crate::deliver::open() }"),
+        ("client::builder", "use crate::store::{self, MemoryStore}; fn f() { store::open(); crate::deliver::open() }"),
         ("testkit", "use crate::store::{self, MemoryStore}; fn f() { store::open() }"),
         ("error", "use std::time::Instant; use regex::Regex; fn f() { url::Url::parse() }"),
     ] {
@@ -162,7 +163,7 @@ impl Tree {
             }
         }
         // Types that came in by `use super::*` or through the contract's own names.
-        if !TABLES.contains(&module) && !["lib", "client"].contains(&module) && !is_in(module, "testkit") {
+        if !TABLES.contains(&module) && module != "lib" && !puts_together(module) {
             let others =
                 self.plugged().into_iter().filter(|plugged| is_in(plugged, "store") && !is_in(module, plugged));
             forbidden.extend(others.map(|store| capital(store.rsplit("::").next().unwrap_or_default()) + "Store"));
@@ -187,7 +188,7 @@ impl Tree {
     fn may_use(&self, module: &str, path: &str) -> bool {
         let within = |layers: &[&str]| layers.iter().any(|layer| is_in(path, layer));
         let opens = ["store::open", "deliver::open"].contains(&path);
-        if opens && !["client", "store"].contains(&module) && !is_in(module, "testkit") {
+        if opens && module != "store" && !puts_together(module) {
             return false;
         }
         let other = || self.plugged().into_iter().any(|plugged| is_in(path, plugged) && !is_in(module, plugged));
@@ -284,6 +285,11 @@ fn matches<'t>(pattern: &str, text: &'t str) -> impl Iterator<Item = &'t str> {
 
 fn is_in(path: &str, module: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Whether it makes whole clients, and so opens stores and senders.
+fn puts_together(module: &str) -> bool {
+    is_in(module, "client") || is_in(module, "testkit")
 }
 
 fn parent(module: &str) -> String {

@@ -3,10 +3,11 @@
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use oncecode::{BoxFuture, Error, ErrorKind, Result};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyString};
 
@@ -21,6 +22,9 @@ use crate::wake::Waker;
 
 /// How often a waiting thread looks for Ctrl-C.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long closing waits for callbacks that are still to be called when all is sent or given up: one may never return.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Runs an operation and waits for its result. Callbacks are called here, in the calling thread; those of what outlives
 /// the operation in a thread of their own.
@@ -59,6 +63,22 @@ pub(crate) fn call<T: Answer>(
     }
 }
 
+/// Waits for the threads that call callbacks, so that whoever has closed the client has heard everything.
+pub(crate) fn join(py: Python<'_>, hooks: &Py<Hooks>) -> PyResult<()> {
+    let threads = mem::take(&mut *hooks.get().threads());
+    if threads.is_empty() {
+        return Ok(());
+    }
+    // A callback may close the client, and can't wait for itself.
+    let this = py.import("threading")?.call_method0("current_thread")?;
+    let end = Instant::now() + LAST_WORDS;
+    for thread in threads.iter().filter(|thread| !thread.is(&this)) {
+        let left = end.saturating_duration_since(Instant::now());
+        thread.call_method1(py, intern!(py, "join"), (left.as_secs_f64(),))?;
+    }
+    Ok(())
+}
+
 /// Who passes on the news of one call.
 struct Reader {
     hooks: Py<Hooks>,
@@ -91,13 +111,37 @@ impl Reader {
         if self.outlived == 0 {
             return Ok(());
         }
+        let hooks = self.hooks.clone_ref(py);
         let rest = Bound::new(py, Rest(Mutex::new(Some(self))))?;
         let thread = py.import("threading")?.getattr("Thread")?;
         let named = [("target", rest.as_any().clone()), ("name", PyString::new(py, "oncecode-sending").into_any())];
-        let started = thread.call((), Some(&named.into_py_dict(py)?)).and_then(|thread| thread.call_method0("start"));
-        // An interpreter that is ending has no threads to give.
-        if started.is_err() { rest.call0().map(drop) } else { Ok(()) }
+        let started = thread.call((), Some(&named.into_py_dict(py)?)).and_then(|thread| {
+            thread.call_method0("start")?;
+            Ok(thread)
+        });
+        match started {
+            Ok(thread) => remember(hooks.get(), thread),
+            // An interpreter that is ending has no threads to give.
+            Err(_) => rest.call0().map(drop),
+        }
     }
+}
+
+/// Notes down a thread for [`join`], and forgets those that have ended whenever there are twice as many.
+fn remember(hooks: &Hooks, thread: Bound<'_, PyAny>) -> PyResult<()> {
+    let py = thread.py();
+    let full = {
+        let mut threads = hooks.threads();
+        let full = threads.len() == threads.capacity();
+        threads.push(thread.unbind());
+        if full { mem::take(&mut *threads) } else { Vec::new() }
+    };
+    for thread in full {
+        if thread.call_method0(py, intern!(py, "is_alive"))?.is_truthy(py)? {
+            hooks.threads().push(thread);
+        }
+    }
+    Ok(())
 }
 
 /// What is left of a call, for a thread to run.

@@ -44,7 +44,7 @@ impl Client {
             sends,
             tells: tell.is_some(),
         };
-        Ok(Self { line: Arc::new(Line::new(origin)), hooks: Py::new(py, Hooks { send, tell })?, waits })
+        Ok(Self { line: Arc::new(Line::new(origin)), hooks: Py::new(py, Hooks::new(send, tell))?, waits })
     }
 
     /// Opens the connection.
@@ -65,7 +65,9 @@ impl Client {
 
     /// Releases the connection.
     fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.run(py, self.line.close())
+        let closed = self.run(py, self.line.close())?;
+        blocking::join(py, &self.hooks)?;
+        Ok(closed)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {

@@ -222,6 +222,36 @@ async def test_a_sender_that_raises_in_the_background_is_logged_and_costs_nothin
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [Broken] * 4
 
 
+def test_who_has_closed_a_blocking_client_has_heard_of_everything_that_was_sent(options):
+    closed, heard = threading.Event(), []
+
+    def tell(event):
+        # Nothing but the end of close() ends this early.
+        heard.append((event.name, closed.wait(0.3)))
+
+    told = {"sender": lambda message: None, "events": tell, "send_in_background": True}
+    once = blocking.Oncecode.open("memory:", **{**options, **told})
+    once.codes.issue(to="ann@example.com", purpose="login")
+    once.close()
+    closed.set()
+    assert heard == [("LOGIN_OTP_CREATED", False)]
+
+
+def test_a_callback_of_what_is_sent_in_the_background_may_close_the_client(options):
+    closed = threading.Event()
+
+    def tell(event):
+        once.close()
+        closed.set()
+
+    told = {"sender": lambda message: None, "events": tell, "send_in_background": True}
+    once = blocking.Oncecode.open("memory:", **{**options, **told})
+    once.codes.issue(to="ann@example.com", purpose="login")
+    assert closed.wait(10)
+    with pytest.raises(oncecode.Closed):
+        once.codes.issue(to="ben@example.com", purpose="login")
+
+
 def test_the_interpreter_waits_for_what_the_blocking_client_sends_in_the_background():
     program = """
 import time

@@ -126,7 +126,11 @@ class Oncecode:
         return cast("int", self._native.purge(limit))
 
     def close(self) -> None:
-        """Release connections. Every later call raises `Closed`; closing twice is fine."""
+        """Release connections. Every later call raises `Closed`; closing twice is fine.
+
+        With `send_in_background` it first waits for messages that are not sent yet, as long as one
+        may take (`send_deadline_ms`), and for their events; those left over are given up as failed.
+        """
         self._native.close()
 
     @classmethod

@@ -26,6 +26,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How long closing waits for callbacks that are still to be called when all is sent or given up: one may never return.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What a thread that calls callbacks has them as, for [`join`] to know it by.
+const CALLS: &str = "_oncecode_hooks";
+
 /// Runs an operation and waits for its result. Callbacks are called here, in the calling thread; those of what outlives
 /// the operation in a thread of their own.
 pub(crate) fn call<T: Answer>(
@@ -65,16 +68,18 @@ pub(crate) fn call<T: Answer>(
 
 /// Waits for the threads that call callbacks, so that whoever has closed the client has heard everything.
 pub(crate) fn join(py: Python<'_>, hooks: &Py<Hooks>) -> PyResult<()> {
-    let threads = mem::take(&mut *hooks.get().threads());
-    if threads.is_empty() {
-        return Ok(());
-    }
+    let threading = py.import("threading")?;
     // A callback may close the client, and can't wait for itself.
-    let this = py.import("threading")?.call_method0("current_thread")?;
+    let this = threading.call_method0("current_thread")?;
     let end = Instant::now() + LAST_WORDS;
-    for thread in threads.iter().filter(|thread| !thread.is(&this)) {
-        let left = end.saturating_duration_since(Instant::now());
-        thread.call_method1(py, intern!(py, "join"), (left.as_secs_f64(),))?;
+    for thread in threading.call_method0("enumerate")?.try_iter()? {
+        let thread = thread?;
+        let calls = thread.getattr_opt(intern!(py, CALLS))?.is_some_and(|called| called.is(hooks));
+        // One whose call has not returned yet may not even run, and can't be joined then.
+        if calls && !thread.is(&this) && thread.call_method0("is_alive")?.is_truthy()? {
+            let left = end.saturating_duration_since(Instant::now());
+            thread.call_method1(intern!(py, "join"), (left.as_secs_f64(),))?;
+        }
     }
     Ok(())
 }
@@ -116,32 +121,12 @@ impl Reader {
         let thread = py.import("threading")?.getattr("Thread")?;
         let named = [("target", rest.as_any().clone()), ("name", PyString::new(py, "oncecode-sending").into_any())];
         let started = thread.call((), Some(&named.into_py_dict(py)?)).and_then(|thread| {
-            thread.call_method0("start")?;
-            Ok(thread)
+            thread.setattr(intern!(py, CALLS), hooks)?;
+            thread.call_method0("start")
         });
-        match started {
-            Ok(thread) => remember(hooks.get(), thread),
-            // An interpreter that is ending has no threads to give.
-            Err(_) => rest.call0().map(drop),
-        }
+        // An interpreter that is ending has no threads to give.
+        if started.is_err() { rest.call0().map(drop) } else { Ok(()) }
     }
-}
-
-/// Notes down a thread for [`join`], and forgets those that have ended whenever there are twice as many.
-fn remember(hooks: &Hooks, thread: Bound<'_, PyAny>) -> PyResult<()> {
-    let py = thread.py();
-    let full = {
-        let mut threads = hooks.threads();
-        let full = threads.len() == threads.capacity();
-        threads.push(thread.unbind());
-        if full { mem::take(&mut *threads) } else { Vec::new() }
-    };
-    for thread in full {
-        if thread.call_method0(py, intern!(py, "is_alive"))?.is_truthy(py)? {
-            hooks.threads().push(thread);
-        }
-    }
-    Ok(())
 }
 
 /// What is left of a call, for a thread to run.

@@ -44,7 +44,7 @@ impl Client {
             sends,
             tells: tell.is_some(),
         };
-        Ok(Self { line: Arc::new(Line::new(origin)), hooks: Py::new(py, Hooks::new(send, tell))?, waits })
+        Ok(Self { line: Arc::new(Line::new(origin)), hooks: Py::new(py, Hooks { send, tell })?, waits })
     }
 
     /// Opens the connection.
@@ -66,7 +66,9 @@ impl Client {
     /// Releases the connection.
     fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let closed = self.run(py, self.line.close())?;
-        blocking::join(py, &self.hooks)?;
+        if self.waits {
+            blocking::join(py, &self.hooks)?;
+        }
         Ok(closed)
     }
 

@@ -1,7 +1,5 @@
 //! The callbacks of a client, called on the thread that called the operation.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tracing::Level;
@@ -17,22 +15,11 @@ pub(crate) struct Hooks {
     pub(crate) send: Option<Py<PyAny>>,
     /// `(event, context)`: tells the app.
     pub(crate) tell: Option<Py<PyAny>>,
-    /// Threads that call them for what outlived its call, where callers wait.
-    threads: Mutex<Vec<Py<PyAny>>>,
 }
 
 type Context<'a> = Option<&'a Py<PyAny>>;
 
 impl Hooks {
-    pub(crate) fn new(send: Option<Py<PyAny>>, tell: Option<Py<PyAny>>) -> Self {
-        Self { send, tell, threads: Mutex::default() }
-    }
-
-    /// Locked only for moments and with the GIL held, never while Python runs.
-    pub(crate) fn threads(&self) -> MutexGuard<'_, Vec<Py<PyAny>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether the logger is to hear of a call's events.
     pub(crate) fn log_events(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.tell.is_none() && log::wanted(py)?)
@@ -61,9 +48,7 @@ impl Hooks {
 impl Hooks {
     fn __traverse__(&self, visit: PyVisit<'_>) -> std::result::Result<(), PyTraverseError> {
         visit.call(&self.send)?;
-        visit.call(&self.tell)?;
-        let Ok(threads) = self.threads.try_lock() else { return Ok(()) };
-        threads.iter().try_for_each(|thread| visit.call(thread))
+        visit.call(&self.tell)
     }
 }
 
